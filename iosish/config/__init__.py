@@ -1,0 +1,1 @@
+"""The configuration model, its drafts and commits, and where it is stored."""

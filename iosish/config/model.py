@@ -1,0 +1,163 @@
+"""The configuration of a router: frozen, typed values.
+
+A field is filled by the grammar leaf that names it (`= interfaces[name].nhrp.map[protocol-address]`);
+loading the grammar checks that every binding has its field here and every field its binding.
+Mappings keep the order in which their lines were first entered. A field at its default is not
+printed by `show running-config`. What drives nothing yet is a `Kept` line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from types import MappingProxyType
+from typing import Any
+
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+#: The leaf that kept a line (its words), then the values that tell it from others of that leaf.
+KeptKey = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A line that is understood, stored and shown back, but drives nothing; with its sub-mode's lines."""
+
+    text: str
+    kept: Mapping[KeptKey, Kept] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class IpAddress:
+    """`ip address A.B.C.D MASK`."""
+
+    address: IPv4Address
+    mask: IPv4Address
+
+    @property
+    def interface(self) -> IPv4Interface:
+        return IPv4Interface((str(self.address), str(self.mask)))
+
+    @property
+    def network(self) -> IPv4Network:
+        return self.interface.network
+
+
+@dataclass(frozen=True, slots=True)
+class Nhs:
+    """`ip nhrp nhs ADDRESS [nbma A.B.C.D] [multicast] [priority N] [cluster N]`."""
+
+    address: IPv4Address
+    nbma: IPv4Address | None = None
+    multicast: bool = False
+    priority: int = 0
+    cluster: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NhrpSettings:
+    """The `ip nhrp ...` lines of one tunnel."""
+
+    network_id: int | None = None
+    authentication: str | None = None
+    map: Mapping[IPv4Address, IPv4Address] = field(default_factory=lambda: EMPTY)
+    multicast: Mapping[IPv4Address, bool] = field(default_factory=lambda: EMPTY)
+    multicast_dynamic: bool = False
+    nhs: Mapping[IPv4Address, Nhs] = field(default_factory=lambda: EMPTY)
+    holdtime_s: int = 7200
+    registration_timeout_s: int | None = None
+    registration_no_unique: bool = False
+    server_only: bool = False
+    record: bool = True
+    responder: str | None = None
+    redirect: bool = False
+    shortcut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """`tunnel protection ipsec profile NAME [shared]`."""
+
+    profile: str
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelSettings:
+    """The `tunnel ...` lines of one tunnel. `source` is an address or the name of an interface."""
+
+    source: IPv4Address | str | None = None
+    destination: IPv4Address | None = None
+    mode: str = "gre ip"
+    key: int | None = None
+    tos: int | None = None
+    ttl: int = 255
+    path_mtu_discovery: bool = False
+    vrf: str | None = None
+    protection: Protection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """`interface NAME`; `name` in full (`FastEthernet0/0`). A delay counts tens of microseconds, as on IOS."""
+
+    name: str
+    description: str | None = None
+    bandwidth_kbps: int | None = None
+    vrf: str | None = None
+    ip_address: IpAddress | None = None
+    secondary: Mapping[IPv4Address, IpAddress] = field(default_factory=lambda: EMPTY)
+    mtu: int | None = None
+    ip_mtu: int | None = None
+    adjust_mss: int | None = None
+    delay_tens_us: int | None = None
+    shutdown: bool = False
+    tunnel: TunnelSettings = TunnelSettings()
+    nhrp: NhrpSettings = NhrpSettings()
+    kept: Mapping[KeptKey, Kept] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticRoute:
+    """`ip route PREFIX MASK {INTERFACE [NEXT-HOP] | NEXT-HOP} [DISTANCE] [name WORD] ...`."""
+
+    prefix: IPv4Address
+    mask: IPv4Address
+    interface: str | None = None
+    next_hop: IPv4Address | None = None
+    distance: int = 1
+    name: str | None = None
+    tag: int | None = None
+    permanent: bool = False
+
+    @property
+    def network(self) -> IPv4Network:
+        return IPv4Network((str(self.prefix), str(self.mask)))
+
+
+#: prefix, mask, interface, next hop
+RouteKey = tuple[IPv4Address, IPv4Address, str | None, IPv4Address | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timezone:
+    """`clock timezone NAME HOURS [MINUTES]`."""
+
+    name: str
+    hours: int
+    minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of a running-config."""
+
+    version: str | None = None
+    hostname: str = "Router"
+    timezone: Timezone | None = None
+    domain_lookup: bool = True
+    hosts: Mapping[str, tuple[IPv4Address, ...]] = field(default_factory=lambda: EMPTY)
+    interfaces: Mapping[str, Interface] = field(default_factory=lambda: EMPTY)
+    routes: Mapping[RouteKey, StaticRoute] = field(default_factory=lambda: EMPTY)
+    kept: Mapping[KeptKey, Kept] = field(default_factory=lambda: EMPTY)

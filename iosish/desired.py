@@ -1,0 +1,121 @@
+"""What a router wants of its data plane, and what the plane reports back: values only.
+
+`Router` computes a `Desired` from the configuration and from what the engines learned; a plane
+compares it with what is there, plans the steps and applies them. A plan after its own apply is
+empty. Interface names are the IOS names in full (`FastEthernet0/0`, `Tunnel0`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Protocol
+
+from iosish.engine import Datagram
+from iosish.forwarding.tables import InterfaceCounters, Tunnel
+
+
+class LinkKind(Enum):
+    PHYSICAL = "physical"  # a device that exists outside of us: taken as it is, never made or removed
+    LOOPBACK = "loopback"
+    TUNNEL = "tunnel"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An interface as it should be. `mtu` None leaves a physical device's own."""
+
+    name: str
+    kind: LinkKind
+    up: bool
+    mtu: int | None = None
+    addresses: tuple[IPv4Interface, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRoute:
+    """A route to install. Neither interface nor next hop: packets to it are discarded (Null0)."""
+
+    network: IPv4Network
+    interface: str | None = None
+    next_hop: IPv4Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The whole picture.
+
+    `neighbours` gives, for a next hop on a tunnel, the adjacency index its packets take;
+    the index leads to the NBMA address in `tunnels[interface].adjacencies`.
+    """
+
+    links: Mapping[str, Link] = field(default_factory=dict)
+    routes: frozenset[KernelRoute] = frozenset()
+    neighbours: Mapping[tuple[str, IPv4Address], int] = field(default_factory=dict)
+    tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """An interface as it is. `carrier` is whether packets can pass; `reason` says why it is not there or failed."""
+
+    name: str
+    present: bool
+    carrier: bool = False
+    mtu: int = 1500
+    mac: str = ""
+    addresses: tuple[IPv4Interface, ...] = ()
+    reason: str | None = None
+    speed_kbps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArpEntry:
+    """A neighbour of a physical interface. `age_s` None: an address of our own."""
+
+    interface: str
+    address: IPv4Address
+    mac: str | None
+    age_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneCounters:
+    """Everything a plane counts: per interface, per tunnel and NBMA address (packets out), and drops by reason."""
+
+    interfaces: Mapping[str, InterfaceCounters] = field(default_factory=dict)
+    drops: Mapping[str, int] = field(default_factory=dict)
+
+
+class PlaneSink(Protocol):
+    """What a plane tells its router; called on the router's own thread or loop."""
+
+    def link_changed(self, state: LinkState) -> None: ...
+
+    def next_hop_missed(self, interface: str, address: IPv4Address) -> None:
+        """A packet waits for a neighbour on a tunnel that has no adjacency yet."""
+
+    def received(self, datagram: Datagram) -> None:
+        """NHRP came in on a tunnel."""
+
+    def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address]) -> None:
+        """Data went to these NBMA addresses since the last report (about twice a second, only if any)."""
+
+    def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
+        """Packets were refused for a reason worth a log line (`"key mismatch"`); rate-limited by the plane."""
+
+
+class Plane(Protocol):
+    """A data plane. `apply` never raises for a single object that fails: it reports a LinkState with the reason."""
+
+    name: str
+
+    def apply(self, desired: Desired) -> None: ...
+
+    def send(self, datagram: Datagram) -> None: ...
+
+    async def counters(self) -> PlaneCounters: ...
+
+    async def arp(self) -> tuple[ArpEntry, ...]: ...

@@ -1,0 +1,66 @@
+"""What every protocol engine is: datagrams and time in, datagrams and events out.
+
+An engine does no I/O and reads no clock. Whoever drives it (the runtime on real sockets, the
+memory plane, a test) calls `configure`, `receive` and `wake`, then takes what `datagrams` and
+`events` hand out. `now` is seconds on any monotonic clock, the same one for all calls.
+A bad packet from a peer is a counter and an event, never an exception that leaves `receive`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """A protocol message on a tunnel, without its outer headers (GRE and IP).
+
+    `peer` is the NBMA (outer) address of the other end: the destination of what is sent, the outer
+    source of what was received. `local` is our own outer address. `protected` tells that it came
+    out of, or has to go into, an IPsec SA.
+    """
+
+    interface: str
+    peer: IPv4Address
+    local: IPv4Address
+    payload: bytes
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in an engine, for the router to hand on."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent(Event):
+    """A line for the log, `%FACILITY-SEVERITY-MNEMONIC: text`; severity 0 (emergency) to 7 (debugging)."""
+
+    facility: str
+    severity: int
+    mnemonic: str
+    text: str
+
+
+class Engine(Protocol):
+    """The surface of every engine; `config` is a frozen value of the engine's own package."""
+
+    def configure(self, config: Any, now: float) -> None:
+        """Take a new configuration, or None to shut down. Equal values change nothing."""
+
+    def receive(self, datagram: Datagram, now: float) -> None:
+        """Take what a peer sent. Never raises for what is in it."""
+
+    def wake(self, now: float) -> None:
+        """Do everything that is due at or before `now`."""
+
+    def next_wake(self) -> tuple[float, str] | None:
+        """When `wake` is wanted next, and why (`"registration 192.168.0.1"`); None: never."""
+
+    def datagrams(self) -> list[Datagram]:
+        """What is to be sent, in order; taken once."""
+
+    def events(self) -> list[Event]:
+        """What happened since the last call; taken once."""

@@ -1,0 +1,1 @@
+"""What a tunnel does with a packet, without I/O."""

@@ -1,0 +1,1 @@
+"""Ping and traceroute, without I/O."""

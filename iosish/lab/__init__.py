@@ -1,0 +1,1 @@
+"""A lab: many routers on one machine, cabled by their addresses."""

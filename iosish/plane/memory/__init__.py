@@ -1,0 +1,1 @@
+"""The memory plane: routers on wires in memory, with delay, loss and one clock."""

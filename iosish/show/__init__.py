@@ -1,0 +1,1 @@
+"""The text of show commands, one module per family, from snapshots."""

@@ -1,0 +1,103 @@
+"""A router at one moment: all that `show` needs, as one value.
+
+Times (`now`, `started_at`, `changed_at`, the engines' own) are seconds on one monotonic clock;
+`wall` is the same moment on the calendar, in the router's time zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
+
+from iosish.config.model import Config
+from iosish.desired import ArpEntry, Desired, LinkState
+from iosish.forwarding.tables import InterfaceCounters
+from iosish.nhrp.state import NhrpState
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceState:
+    """An interface of the configuration, as it is.
+
+    `admin_up` is false under `shutdown`; `line_up` is the line protocol; `reason` says in words why the line is down.
+    `source` is a tunnel's resolved outer address. `rates` are 5-minute averages: bit/s in, packet/s in, bit/s out, packet/s out.
+    `cleared_at`: when `clear counters` last ran for it.
+    """
+
+    name: str
+    admin_up: bool
+    line_up: bool
+    reason: str | None = None
+    link: LinkState | None = None
+    source: IPv4Address | None = None
+    changed_at: float | None = None
+    cleared_at: float | None = None
+    counters: InterfaceCounters = field(default_factory=InterfaceCounters)
+    rates: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path of the routing table. `code` is IOS's letter: "C", "L", "S" ("S" with distance/metric)."""
+
+    code: str
+    network: IPv4Network
+    interface: str | None = None
+    next_hop: IPv4Address | None = None
+    distance: int = 0
+    metric: int = 0
+    tag: int | None = None
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A line of the log buffer. `authoritative`: whether the clock had been set by someone to trust."""
+
+    sequence: int
+    at: datetime
+    authoritative: bool
+    facility: str
+    severity: int
+    mnemonic: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """An open session. `line` is "con 0" or "vty 1"; `number` its absolute line number (0, then 2 on)."""
+
+    number: int
+    line: str
+    user: str
+    idle_s: float
+    location: str
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    config: Config
+    now: float
+    wall: datetime
+    clock_authoritative: bool
+    started_at: float
+    started_wall: datetime
+    plane: str
+    kernel: str
+    memory_kb: int
+    reload_reason: str = "power-on"
+    desired: Desired = Desired()
+    interfaces: Mapping[str, InterfaceState] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    nhrp: NhrpState = NhrpState()
+    arp: tuple[ArpEntry, ...] = ()
+    log: tuple[LogRecord, ...] = ()
+    log_dropped: int = 0
+    sessions: tuple[SessionState, ...] = ()
+    history: tuple[str, ...] = ()
+    drops: Mapping[str, int] = field(default_factory=dict)
+    last_change: tuple[datetime, str] | None = None
+    last_saved: datetime | None = None

@@ -1,0 +1,1 @@
+"""Sessions: line editor, modes, pipes, paging; and the ways into a router."""

@@ -1,0 +1,67 @@
+"""What a terminal session asks of the router it runs in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from ipaddress import IPv4Address
+from typing import Any, Protocol
+
+from iosish.cli.grammar import Grammar
+from iosish.cli.matcher import Match
+from iosish.config.draft import Section
+from iosish.config.model import Config
+from iosish.snapshot import LogRecord, Snapshot
+
+
+class Host(Protocol):
+    """A router as its sessions see it. Everything runs on the router's own loop."""
+
+    grammar: Grammar
+
+    @property
+    def config(self) -> Config:
+        """The running configuration, with all lines entered so far."""
+
+    def enter(self, section: Section, match: Match) -> tuple[Section, list[str]]:
+        """Take a configuration line in `section`; gives the section the next line belongs to, and IOS's messages.
+
+        The reconcile with the data plane follows once, after the block of lines that is already there.
+        """
+
+    def leave_configuration(self, by: str) -> None:
+        """A session left configuration mode: `%SYS-5-CONFIG_I: Configured from console by console`."""
+
+    def running_config(self) -> str:
+        """The lines of `show running-config`, from `version` to `end`."""
+
+    def startup_config(self) -> str | None: ...
+
+    def save(self) -> None:
+        """Write the running-config to the startup-config, atomically. Raises OSError."""
+
+    def erase(self) -> None: ...
+
+    @property
+    def modified(self) -> bool:
+        """Whether the running-config differs from what was saved."""
+
+    def reload(self) -> None:
+        """Restart the router from its startup-config, as soon as the output of this session is out."""
+
+    async def snapshot(self, session: Any = None) -> Snapshot: ...
+
+    def ping(self, request: Any) -> AsyncIterator[str]:
+        """Run an `icmp.ping.PingRequest`; yields text as it comes ("!", "."), the last line included."""
+
+    def traceroute(self, request: Any) -> AsyncIterator[str]: ...
+
+    def resolve(self, name: str) -> IPv4Address | None:
+        """A name of `ip host`, or an address in text."""
+
+    def clear(self, what: str, **arguments: Any) -> None:
+        """`clear ip nhrp`, `clear dmvpn session`, `clear counters`: `what` is "nhrp", "dmvpn", "counters", "logging"."""
+
+    def set_clock(self, wall: Any) -> None: ...
+
+    def on_log(self, listener: Callable[[LogRecord], None]) -> Callable[[], None]:
+        """Hear log lines as they come; gives the function that ends it."""
