@@ -11,10 +11,10 @@ from ipaddress import IPv4Address, IPv4Network
 class CacheEntry:
     """One line of `show ip nhrp`.
 
-    `kind` is "static", "dynamic" or "incomplete"; `flags` the words of `Flags:` in IOS's order ("unique", "registered",
-    "used", "router", "nhop", "implicit", "local", "negative" ...). `via` and `nbma` are None while incomplete. `claimed_nbma`
-    is the address a peer behind NAT gave itself, None without NAT. `up` is false while it is only asked for or its NHS
-    does not answer; `changed_at` is when it last went up or down (None: never was up).
+    `kind` is "static", "dynamic" or "incomplete"; `flags` the words of `Flags:` in IOS's order ("router", "unique",
+    "registered", "implicit", "local", "negative", "used", "nhop"). `via` and `nbma` are None while incomplete.
+    `claimed_nbma` is the address a peer behind NAT gave itself, None without NAT. `up` is false while it is only asked
+    for or its NHS does not answer; `changed_at` is when it last went up or down (None: never was up).
     """
 
     target: IPv4Network
