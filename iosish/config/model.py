@@ -153,11 +153,11 @@ class Timezone:
 class Config:
     """All of a running-config."""
 
-    version: str | None = None
+    version: str = "15.9"
     hostname: str = "Router"
     timezone: Timezone | None = None
     domain_lookup: bool = True
-    hosts: Mapping[str, tuple[IPv4Address, ...]] = field(default_factory=lambda: EMPTY)
+    hosts: Mapping[str, IPv4Address] = field(default_factory=lambda: EMPTY)
     interfaces: Mapping[str, Interface] = field(default_factory=lambda: EMPTY)
     routes: Mapping[RouteKey, StaticRoute] = field(default_factory=lambda: EMPTY)
     kept: Mapping[KeptKey, Kept] = field(default_factory=lambda: EMPTY)

@@ -1,0 +1,201 @@
+"""Configuration text, as files and pastes have it, into a Config; with what became of every line.
+
+Passed over: comments, the headings of `show running-config`, prompts, log lines, a leading `enable` or
+`configure terminal`, and EXEC commands. Lines indented below a refused line are refused with it, since they belong to a
+section that is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from iosish.cli import banner
+from iosish.cli.enter import TOP, enter, find
+from iosish.cli.grammar import Grammar
+from iosish.cli.matcher import Failure, Match, match
+from iosish.config.draft import Draft, Section
+from iosish.config.interface_name import kind
+from iosish.config.model import Config
+
+#: A longer line is refused; IOS itself takes 254 characters.
+MAX_LINE = 2000
+
+LIVE, KEPT, REFUSED, SKIPPED = "live", "kept", "refused", "skipped"
+
+_HEADING = re.compile(
+    r"(Building configuration\.\.\.|Current configuration ?:|Using \d+ out of \d+|Load for five secs|Time source is|"
+    r"Enter configuration commands|\[OK\]|\[confirm\]|--More--|Startup configuration)",
+    re.IGNORECASE,
+)
+_LOG = re.compile(r"(\d+: )?([*.]?[A-Z][a-z]{2} +\d+ [\d:. ]+.*?: )?%[A-Z0-9_]+(-[A-Z0-9_]+)?-\d-[A-Z0-9_]+:")
+_PROMPT = re.compile(r"[A-Za-z0-9][\w.-]{0,62}(\([\w.-]+\))?[#>](?=\s|$|[a-z!])")
+_CONFIGURE = re.compile(r"(conf|confi|config|configu|configur|configure)\s+t\w{0,7}$|conf\w{0,6}$", re.IGNORECASE)
+_ENABLE = re.compile(r"en(a|ab|abl|able)?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What became of a line: `verdict`, the mode it belongs to, and for a refused one the column and the reason."""
+
+    number: int
+    text: str
+    verdict: str
+    mode: str
+    reason: str = ""
+    column: int | None = None
+    warning: str | None = None
+
+
+@dataclass(slots=True)
+class Loaded:
+    config: Config
+    lines: list[Line] = field(default_factory=list)
+
+    def refused(self) -> list[Line]:
+        return [line for line in self.lines if line.verdict == REFUSED]
+
+
+def decode(data: bytes) -> str:
+    """File or terminal bytes as text: no NUL, no control characters but line ends and tabs, bad UTF-8 replaced."""
+    text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(character for character in text if character in "\n\t" or character >= " ")
+
+
+def load(grammar: Grammar, text: str, base: Config | None = None) -> Loaded:
+    """Read a whole configuration text on top of `base` (the defaults). Never raises for what is in it."""
+    loader = _Loader(grammar, Draft(base or Config()))
+    for number, line in enumerate(text.split("\n"), 1):
+        loader.take(number, line)
+    return Loaded(loader.draft.freeze(), loader.report)
+
+
+@dataclass(slots=True)
+class _Loader:
+    grammar: Grammar
+    draft: Draft
+    section: Section = TOP
+    report: list[Line] = field(default_factory=list)
+    begun: bool = False
+    ended: bool = False
+    open_banner: banner.OpenBanner | None = None
+    certificate: bool = False
+    refused_indent: int | None = None
+
+    def take(self, number: int, raw: str) -> None:
+        if self.open_banner is not None:
+            whole = self.open_banner.take(raw)
+            if whole is not None:
+                self.open_banner = None
+                self._enter(number, whole, 0)
+            return
+        text = raw.expandtabs().rstrip()
+        indent = len(text) - len(text.lstrip())
+        bare = text.strip()
+        if not bare or bare.startswith("!"):
+            return
+        if len(bare) > MAX_LINE:
+            self._note(number, text[:80] + "...", REFUSED, f"longer than {MAX_LINE} characters", MAX_LINE)
+            return
+        for line in self._passed_over(number, text, bare):
+            self._take(number, line, indent)
+
+    def _passed_over(self, number: int, text: str, bare: str) -> Iterator[str]:
+        """The configuration in a line: nothing for text that is none, the rest behind a prompt."""
+        prompt = _PROMPT.match(bare)
+        if prompt and "(" in prompt[0]:
+            yield bare[prompt.end() :].strip()
+        elif prompt or _HEADING.match(bare) or _LOG.match(bare):
+            self._note(number, text, SKIPPED)
+        elif (not self.begun or self.ended) and (_CONFIGURE.match(bare) or _ENABLE.match(bare)):
+            self.ended = False
+            self._note(number, text, SKIPPED)
+        else:
+            yield text
+
+    def _take(self, number: int, text: str, indent: int) -> None:
+        bare = text.strip()
+        if not bare or bare.startswith("!"):
+            return
+        if self.refused_indent is not None:
+            if indent > self.refused_indent:
+                self._note(number, text, REFUSED, "belongs to a line that was refused", indent)
+                return
+            self.refused_indent = None
+        word = bare.lower()
+        if word == "end":
+            self.section, self.begun, self.ended = TOP, True, True
+            return
+        if word in ("exit", "exi", "ex", "quit") and find_nothing(self.grammar, self.section, word):
+            self.section = self.section.above or TOP
+            return
+        if word.startswith("do "):
+            self._note(number, text, SKIPPED)
+            return
+        self._enter(number, text, indent)
+
+    def _enter(self, number: int, text: str, indent: int) -> None:
+        head, newline, rest = text.partition("\n")
+        found = find(self.grammar, self.section, head)
+        if isinstance(found, Match) and newline:
+            found = Match(
+                found.mode, found.commands, found.values, found.text + newline + rest, found.negated, found.defaulted
+            )
+        if isinstance(found, Failure):
+            self._refuse(number, text, indent, found)
+            return
+        self.begun = True
+        opened = banner.opens(found)
+        if opened is not None:
+            self.open_banner = opened
+            return
+        self.section, messages = enter(self.grammar, self.draft, self.section, found)
+        command = found.command
+        mode = self._mode(found)
+        if messages:
+            self.report.append(Line(number, text, REFUSED, mode, messages[0], indent))
+            return
+        verdict = LIVE if command.live else KEPT
+        self.report.append(Line(number, head, verdict, mode, warning=command.warn if not found.negated else None))
+
+    def _refuse(self, number: int, text: str, indent: int, failure: Failure) -> None:
+        if isinstance(match(self.grammar.privileged_exec, text.strip()), Match):
+            self._note(number, text, SKIPPED)
+            return
+        reason = {
+            "invalid": "% Invalid input detected at '^' marker.",
+            "incomplete": "% Incomplete command.",
+            "ambiguous": f'% Ambiguous command:  "{text.strip()}"',
+        }[failure.kind]
+        self.refused_indent = indent
+        self._note(number, text, REFUSED, reason, failure.column)
+
+    def _mode(self, found: Match) -> str:
+        section: Section | None = self.section
+        if found.command.enters:
+            section = self.section.above
+        while section is not None and section.mode != found.mode.name:
+            section = section.above
+        return mode_name(section or TOP)
+
+    def _note(self, number: int, text: str, verdict: str, reason: str = "", column: int | None = None) -> None:
+        self.report.append(Line(number, text, verdict, mode_name(self.section), reason, column))
+
+
+def find_nothing(grammar: Grammar, section: Section, word: str) -> bool:
+    """Whether no command of the mode is exactly `word` (so that `exit` means the session's own)."""
+    return not isinstance(match(grammar.modes[section.mode], word), Match)
+
+
+def mode_name(section: Section) -> str:
+    """A mode as `iosish check` lists it: `global`, `interface Tunnel`, `router eigrp`."""
+    path = section.paths[0] if section.paths else ()
+    if section.mode == "config":
+        return "global"
+    if path and path[0] == "interfaces":
+        return f"interface {kind(path[1])}"
+    if path and path[-2:-1] == ("kept",):
+        parts = [key[0] for key in path if isinstance(key, tuple)]
+        return " / ".join(" ".join(word for word in part.split() if not word.startswith("<")) for part in parts)
+    return section.mode

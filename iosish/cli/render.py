@@ -1,0 +1,179 @@
+"""A configuration as text: the lines of `show running-config`, from the same leaves that the lines came in by.
+
+The order of the leaves in the grammar files is the order of the lines; a field at its default has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from iosish.cli.grammar import Command, Grammar, Mode, Node
+from iosish.config.binding import default_of
+from iosish.config.interface_name import order
+from iosish.config.model import Config, Kept
+
+
+def render(grammar: Grammar, config: Config) -> list[str]:
+    """All lines of the configuration, without headings; sub-modes indented by one blank and parted by `!`."""
+    lines: list[str] = []
+    previous = ""
+    for text, command, body in _section(grammar, grammar.config, config):
+        first = text.split(" ", 2)[: 1 + text.startswith("no ")][-1]
+        if lines and lines[-1] != "!" and (body is not None or first != previous or previous == ""):
+            lines.append("!")
+        lines.append(text)
+        if body is not None:
+            lines.extend(body)
+            lines.append("!")
+        previous = first if command is not None else ""
+    if lines and lines[-1] != "!":
+        lines.append("!")
+    return lines
+
+
+def render_section(grammar: Grammar, mode: str, section: Any) -> list[str]:
+    """The lines of one section (`show running-config interface X`), indented by one blank."""
+    return _body(grammar, grammar.modes[mode], section, 1)
+
+
+def _body(grammar: Grammar, mode: Mode, section: Any, depth: int) -> list[str]:
+    lines: list[str] = []
+    for text, _, body in _section(grammar, mode, section, depth):
+        lines.append(" " * depth + text)
+        if body is not None:
+            lines.extend(body)
+            if depth < 2 and body:
+                lines.append(" " * depth + "!")
+    return lines
+
+
+def _section(
+    grammar: Grammar, mode: Mode, section: Any, depth: int = 0
+) -> Iterator[tuple[str, Command | None, list[str] | None]]:
+    """Each line of a section, the command it came in by, and the lines of the sub-mode that it opens."""
+    kept: dict[str, list[Kept]] = {}
+    for key, line in section.kept.items():
+        kept.setdefault(key[0], []).append(line)
+    for command in mode.commands():
+        if command.kept:
+            for line in kept.pop(command.path, ()):
+                opens = command.enters is not None and not line.text.startswith("no ")
+                yield line.text, command, _kept_body(grammar, command, line, depth) if opens else None
+        elif command.field is not None:
+            for text, entry in _field_lines(command, section):
+                if command.enters:
+                    yield text, command, _body(grammar, grammar.modes[command.enters], entry, depth + 1)
+                else:
+                    yield text, command, None
+
+
+def _kept_body(grammar: Grammar, command: Command, line: Kept, depth: int) -> list[str]:
+    assert command.enters is not None
+    return _body(grammar, grammar.modes[command.enters], line, depth + 1)
+
+
+def _field_lines(command: Command, section: Any) -> Iterator[tuple[str, Any]]:
+    """The lines of one binding, each with its entry (the section that an entering line opens)."""
+    info = command.field
+    assert info is not None
+    owner = section
+    for name in info.path[:-1]:
+        owner = getattr(owner, name)
+    value = getattr(owner, info.path[-1])
+    if not info.keyed:
+        default = default_of(type(owner), info.path[-1])
+        if value == default or value is None:
+            return
+        if command.default_on:
+            yield "no " + _spell(command, {}), value
+        elif command.constant is not None:
+            if value == command.constant:
+                yield _spell(command, {}), value
+        elif command.record:
+            yield from _record_line(command, value, {})
+        elif isinstance(value, bool):
+            yield _spell(command, {}), value
+        else:
+            yield from _value_line(command, value, {})
+        return
+    entries: Any = value.items()
+    if command.enters and command.values and command.values[-1].type and command.values[-1].type.name == "interface":
+        entries = sorted(entries, key=lambda item: order(item[0]))
+    for key, entry in entries:
+        keys = dict(zip(command.keys, key if isinstance(key, tuple) else (key,), strict=True))
+        if command.enters:
+            yield _spell(command, keys), entry
+        elif command.record:
+            yield from _record_line(command, entry, keys)
+        else:
+            yield from _value_line(command, entry, keys)
+
+
+def _value_line(command: Command, value: Any, keys: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    names = [node for node in command.values if node.argument not in keys]
+    if names:
+        node = names[-1]
+        if node.type is None or not node.type.owns(value):
+            return
+        keys = {**keys, node.argument: value}
+    if _owns(command, keys):
+        yield _spell(command, keys), value
+
+
+def _record_line(command: Command, entry: Any, keys: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    assert command.field is not None
+    values = {name: getattr(entry, name) for name in command.field.entry_fields}
+    if not _owns(command, values):
+        return
+    in_path = {node.argument for node in command.values}
+    tail: list[str] = []
+    used: set[str] = set()
+    _tail(command.words[-1].children, entry, tail, used)
+    # An entry that has a key part which this leaf cannot spell belongs to another leaf.
+    if any(values[name] is not None and name not in in_path | used for name in keys):
+        return
+    yield " ".join([_spell(command, values), *tail]), entry
+
+
+def _tail(nodes: tuple[Node, ...], entry: Any, words: list[str], used: set[str]) -> bool:
+    """Spell the optional tail of a record's line, each part once; tells whether anything was spelt."""
+    before = len(words)
+    for node in nodes:
+        if node.is_options:
+            _tail(node.children, entry, words, used)
+        elif node.command is not None or node.argument in used:
+            continue
+        elif node.name is not None:
+            value = getattr(entry, node.argument)
+            if value is None or value == default_of(type(entry), node.argument):
+                continue
+            assert node.type is not None
+            if node.type.owns(value):
+                used.add(node.argument)
+                words.append(node.type.spell(value))
+                _tail(node.children, entry, words, used)
+        elif node.children:
+            mark = len(words)
+            words.append(node.word or "")
+            if not _tail(node.children, entry, words, used):
+                del words[mark:]
+        elif getattr(entry, node.argument) is True:
+            used.add(node.argument)
+            words.append(node.word or "")
+    return len(words) > before
+
+
+def _owns(command: Command, values: Mapping[str, Any]) -> bool:
+    """Whether every value of the command's path is there and of its type."""
+    return all(
+        (value := values.get(node.argument)) is not None and node.type is not None and node.type.owns(value)
+        for node in command.values
+    )
+
+
+def _spell(command: Command, values: Mapping[str, Any]) -> str:
+    return " ".join(
+        node.word if node.word is not None else node.type.spell(values[node.argument])  # type: ignore[union-attr] # a node without a word is a value and has a type
+        for node in command.words
+    )
