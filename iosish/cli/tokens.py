@@ -3,6 +3,7 @@
 `read` gets the whole line and where a value would begin. It answers `Read(value, end, text)`, or
 `Stop(column, partial)`: the first character that fits no value of the type. `partial` says that
 all there is fits so far, and that more is needed.
+"""
 
 from __future__ import annotations
 
