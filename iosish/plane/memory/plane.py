@@ -1,0 +1,260 @@
+"""The memory plane: one router's data plane on wires in memory, behind the same `Plane` surface as the real ones."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
+
+from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink
+from iosish.engine import Datagram
+from iosish.forwarding import ipv4
+from iosish.plane.memory.kernel import TTL, Interface, Kernel
+from iosish.plane.memory.wire import Wire
+from iosish.plane.memory.world import World
+
+REPORT_EVERY_S = 0.5
+REFUSAL_AGAIN_S = 10.0
+REFUSALS_MAX = 256
+SPEED_KBPS = 100_000
+
+_Refusal = tuple[str | None, str, bytes]
+
+
+class MemoryPlane:
+    """A router's part of a `World`.
+
+    `wires` says which cable each physical interface is plugged into (IOS names in full); an interface without one is
+    not present. Everything the plane tells its `sink` is an event of its own, never a call from within `apply` or
+    `send`. `icmp_received` gets every ICMP packet for the router but echo requests, IPv4 header first.
+    """
+
+    name = "memory"
+
+    def __init__(self, world: World, router: str, sink: PlaneSink, wires: Mapping[str, Wire]) -> None:
+        self.world = world
+        self.router = router
+        self.icmp_received: Callable[[bytes], None] | None = None
+        self._sink = sink
+        self._kernel = Kernel(world, self)
+        self._links: Mapping[str, Link] = {}
+        self._told: dict[str, LinkState] = {}
+        self._report_due = False
+        self._refreshing = False
+        self._refusals: dict[_Refusal, float] = {}
+        for interface, wire in wires.items():
+            self.plug(interface, wire)
+
+    # Cables
+
+    def plug(self, name: str, wire: Wire) -> None:
+        """Give a physical interface its cable."""
+        self.unplug(name)
+        interface = Interface(name, LinkKind.PHYSICAL)
+        interface.wire = wire
+        interface.end = wire.attach(
+            f"{self.router} {name}", lambda packet: self._kernel.input(name, packet), self._carrier_changed
+        )
+        self._kernel.interfaces[name] = interface
+        self._refresh()
+
+    def unplug(self, name: str) -> None:
+        interface = self._kernel.interfaces.pop(name, None)
+        if interface is not None and interface.wire is not None and interface.end is not None:
+            interface.wire.detach(interface.end)
+            self._refresh()
+
+    def power_off(self) -> None:
+        """Pull all cables: the router is gone, as after a crash."""
+        self._links = {}
+        for name in list(self._kernel.interfaces):
+            self.unplug(name)
+
+    # Plane
+
+    def apply(self, desired: Desired) -> None:
+        self._links = desired.links
+        self._refresh()
+        self._kernel.set_routes(desired.routes)
+        self._kernel.set_tunnels(desired.tunnels, desired.neighbours)
+
+    def send(self, datagram: Datagram) -> None:
+        self._kernel.control(datagram.interface, datagram.peer.packed, datagram.payload)
+
+    async def counters(self) -> PlaneCounters:
+        return self.read_counters()
+
+    async def arp(self) -> tuple[ArpEntry, ...]:
+        return self.read_arp()
+
+    def read_counters(self) -> PlaneCounters:
+        """What `counters` gives, without a loop to await it on."""
+        interfaces = {name: interface.counters for name, interface in self._kernel.interfaces.items()}
+        interfaces.update(self._kernel.forwarder.counters)
+        drops = dict(self._kernel.drops.reasons)
+        for reason, count in self._kernel.forwarder.drops.reasons.items():
+            drops[reason] = drops.get(reason, 0) + count
+        return PlaneCounters(interfaces, drops)
+
+    def read_arp(self) -> tuple[ArpEntry, ...]:
+        """Own addresses only: there is no ARP on the wires."""
+        return tuple(
+            ArpEntry(interface.name, address.ip, self._mac(interface.name), None)
+            for interface in self._kernel.interfaces.values()
+            if interface.kind is LinkKind.PHYSICAL and interface.up
+            for address in interface.addresses
+        )
+
+    # ICMP socket and raw IP, for ping and traceroute
+
+    def source_for(self, destination: IPv4Address) -> IPv4Address | None:
+        source = self._kernel.source_for(destination.packed)
+        return None if source is None else IPv4Address(source)
+
+    def send_icmp(
+        self,
+        destination: IPv4Address,
+        message: bytes,
+        *,
+        source: IPv4Address | None = None,
+        ttl: int = TTL,
+        tos: int = 0,
+        df: bool = False,
+    ) -> bool:
+        """Send an ICMP message (its checksum filled in); False when there is no way to the destination."""
+        return self.send_ip(destination, ipv4.ICMP, message, source=source, ttl=ttl, tos=tos, df=df)
+
+    def send_ip(
+        self,
+        destination: IPv4Address,
+        protocol: int,
+        payload: bytes,
+        *,
+        source: IPv4Address | None = None,
+        ttl: int = TTL,
+        tos: int = 0,
+        df: bool = False,
+    ) -> bool:
+        """Send a packet of any protocol from `source`, or from the address of the interface it leaves by."""
+        sender = source or self.source_for(destination)
+        if sender is None:
+            return False
+        identification = self._kernel.next_identification()
+        return self._kernel.output(
+            ipv4.build(
+                sender.packed,
+                destination.packed,
+                protocol,
+                payload,
+                ttl=ttl,
+                tos=tos,
+                identification=identification,
+                df=df,
+            )
+        )
+
+    def send_group(self, interface: str, packet: bytes) -> bool:
+        """Send a whole multicast or broadcast packet of the router's own out of an interface."""
+        return self._kernel.output_on(interface, packet)
+
+    # Upcalls of the stack
+
+    def missed(self, interface: str, next_hop: bytes) -> None:
+        self.world.call_soon(lambda: self._sink.next_hop_missed(interface, IPv4Address(next_hop)))
+
+    def control_received(self, tunnel: str, peer: bytes, local: bytes, payload: bytes) -> None:
+        datagram = Datagram(tunnel, IPv4Address(peer), IPv4Address(local), payload)
+        self.world.call_soon(lambda: self._sink.received(datagram))
+
+    def icmp_arrived(self, packet: bytes) -> None:
+        if self.icmp_received is not None:
+            listener = self.icmp_received
+            self.world.call_soon(lambda: listener(packet))
+
+    def tunnel_sent(self) -> None:
+        self._report_later()
+
+    def tunnel_refused(self) -> None:
+        self._report_later()
+
+    # Reports
+
+    def _report_later(self) -> None:
+        if not self._report_due:
+            self._report_due = True
+            self.world.call_later(REPORT_EVERY_S, self._report)
+
+    def _report(self) -> None:
+        self._report_due = False
+        forwarder = self._kernel.forwarder
+        for name, peers in forwarder.take_used().items():
+            self._sink.adjacencies_used(name, frozenset(IPv4Address(peer) for peer in peers))
+        now = self.world.now
+        self._refusals = {key: at for key, at in self._refusals.items() if now - at < REFUSAL_AGAIN_S}
+        for refusal in forwarder.take_refused():
+            if refusal not in self._refusals and len(self._refusals) < REFUSALS_MAX:
+                self._refusals[refusal] = now
+                interface, reason, peer = refusal
+                self._sink.dropped(interface, reason, IPv4Address(peer))
+
+    # Interfaces
+
+    def _refresh(self) -> None:
+        """Make the interfaces what the links say, and tell what has changed."""
+        interfaces = self._kernel.interfaces
+        for name in [name for name, interface in interfaces.items() if interface.kind is not LinkKind.PHYSICAL]:
+            link = self._links.get(name)
+            if link is None or link.kind is not interfaces[name].kind:
+                del interfaces[name]
+        for name, link in self._links.items():
+            if link.kind is not LinkKind.PHYSICAL and name not in interfaces:
+                interfaces[name] = Interface(name, link.kind)
+        for name, interface in interfaces.items():
+            link = self._links.get(name)
+            interface.up = link is not None and link.up
+            interface.addresses = () if link is None else link.addresses
+            if link is not None and link.mtu is not None:
+                interface.mtu = link.mtu
+        self._refreshing = True  # our own ends change one by one: look at them when all have
+        for interface in interfaces.values():
+            if interface.wire is not None and interface.end is not None:
+                owned = tuple(address.ip.packed for address in interface.addresses)
+                interface.wire.set_end(interface.end, interface.up, owned)
+        self._refreshing = False
+        self._carrier_changed()
+
+    def _carrier_changed(self) -> None:
+        if not self._refreshing:
+            self._kernel.refresh()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Report each link that is not as it was last reported."""
+        for name in dict.fromkeys((*self._links, *self._told)):
+            state = self._state(name)
+            if state == self._told.get(name):
+                continue
+            if state.present or name in self._links:
+                self._told[name] = state
+            else:
+                del self._told[name]
+            self.world.call_soon(lambda state=state: self._sink.link_changed(state))  # type: ignore[misc] # a default binds the loop's value
+
+    def _state(self, name: str) -> LinkState:
+        interface = self._kernel.interfaces.get(name)
+        if interface is None:
+            return LinkState(name, present=False, reason="no cable" if name in self._links else None)
+        return LinkState(
+            name,
+            present=True,
+            carrier=interface.carrier,
+            mtu=interface.mtu,
+            mac=self._mac(name) if interface.kind is LinkKind.PHYSICAL else "",
+            addresses=interface.addresses,
+            speed_kbps=SPEED_KBPS if interface.kind is LinkKind.PHYSICAL else None,
+        )
+
+    def _mac(self, interface: str) -> str:
+        """A MAC address that is the same in every run: locally administered, made of both names."""
+        octets = b"\x02\x00" + zlib.crc32(f"{self.router} {interface}".encode()).to_bytes(4, "big")
+        return octets.hex(":")
