@@ -1,1 +1,1 @@
-"""A lab: many routers on one machine, cabled by their addresses."""
+"""Labs: many routers on one machine, each in a network namespace, cabled as their addresses say."""
