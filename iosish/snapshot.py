@@ -79,6 +79,12 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
+    """The whole router.
+
+    `from_startup` names the interfaces whose address is the one of the startup-config. `board_id` stands for
+    a serial number; `machine` is the processor's architecture, as `uname -m` gives it.
+    """
+
     config: Config
     now: float
     wall: datetime
@@ -99,5 +105,8 @@ class Snapshot:
     sessions: tuple[SessionState, ...] = ()
     history: tuple[str, ...] = ()
     drops: Mapping[str, int] = field(default_factory=dict)
+    from_startup: frozenset[str] = frozenset()
+    board_id: str = "IOSISH0000"
+    machine: str = "x86_64"
     last_change: tuple[datetime, str] | None = None
     last_saved: datetime | None = None

@@ -1,0 +1,10 @@
+"""`show history`: what was typed in this session, oldest first."""
+
+from __future__ import annotations
+
+from iosish.show.text import page
+from iosish.snapshot import Snapshot
+
+
+def history(snapshot: Snapshot) -> str:
+    return page(f"  {command}" for command in snapshot.history)
