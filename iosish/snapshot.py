@@ -21,7 +21,8 @@ from iosish.nhrp.state import NhrpState
 class InterfaceState:
     """An interface of the configuration, as it is.
 
-    `admin_up` is false under `shutdown`; `line_up` is the line protocol; `reason` says in words why the line is down.
+    `admin_up` is false under `shutdown`; `line_up` is the line protocol; `reason` says in words why the
+    line is down.
     `source` is a tunnel's resolved outer address. `rates` are 5-minute averages: bit/s in, packet/s in, bit/s out, packet/s out.
     `cleared_at`: when `clear counters` last ran for it.
     """
@@ -95,10 +96,10 @@ class Snapshot:
     kernel: str
     memory_kb: int
     reload_reason: str = "power-on"
-    desired: Desired = Desired()
+    desired: Desired = field(default_factory=Desired)
     interfaces: Mapping[str, InterfaceState] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
-    nhrp: NhrpState = NhrpState()
+    nhrp: NhrpState = field(default_factory=NhrpState)
     arp: tuple[ArpEntry, ...] = ()
     log: tuple[LogRecord, ...] = ()
     log_dropped: int = 0

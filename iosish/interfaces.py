@@ -1,0 +1,148 @@
+"""Which interfaces are up, and why one is not: from the configuration and what the data plane reports. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+
+from iosish.config.interface_name import is_subinterface, kind
+from iosish.config.model import Config, Interface
+from iosish.desired import LinkState
+from iosish.rib import Rib, build
+
+GRE_MODES = ("gre ip", "gre multipoint")
+#: Outer headers in front of an inner packet (RFC 2784, 2890): IP and GRE, and the key.
+GRE_OVERHEAD, KEY_OVERHEAD = 24, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An interface as it works out. `source` is a tunnel's outer address; `reason` says why the line is down."""
+
+    name: str
+    admin_up: bool
+    line_up: bool
+    reason: str | None = None
+    source: IPv4Address | None = None
+    addresses: tuple[IPv4Interface, ...] = ()
+
+
+def addresses(interface: Interface) -> tuple[IPv4Interface, ...]:
+    """Primary address first."""
+    primary = (interface.ip_address.interface,) if interface.ip_address else ()
+    return primary + tuple(extra.interface for extra in interface.secondary.values())
+
+
+def held(interface: Interface) -> str | None:
+    """Why the interface stays down whatever else holds: it asks for something that is not built yet.
+
+    A kept line never opens what it was to close: what should be apart (a VRF) or protected is not run in the clear.
+    """
+    tunnel = interface.tunnel
+    if is_subinterface(interface.name):
+        return "subinterfaces are kept without effect"
+    if interface.vrf is not None:
+        return f"VRF {interface.vrf}: VRFs are not supported yet"
+    if kind(interface.name) != "Tunnel":
+        return None
+    if tunnel.vrf is not None:
+        return f"tunnel vrf {tunnel.vrf}: VRFs are not supported yet"
+    if tunnel.protection is not None:
+        return f"tunnel protection with profile {tunnel.protection.profile}: IPsec is not supported yet"
+    if tunnel.mode not in GRE_MODES:
+        return f"tunnel mode {tunnel.mode} is not supported"
+    return None
+
+
+def transport_mtu(interface: Interface) -> int:
+    """`Tunnel transport MTU`: what fits into one packet of 1500 octets."""
+    return 1500 - GRE_OVERHEAD - (KEY_OVERHEAD if interface.tunnel.key is not None else 0)
+
+
+def evaluate(config: Config, links: Mapping[str, LinkState]) -> tuple[dict[str, Status], Rib]:
+    """The status of every interface, and the routing table that follows from it."""
+    statuses: dict[str, Status] = {}
+    tunnels: list[Interface] = []
+    for name, interface in config.interfaces.items():
+        if kind(name) == "Tunnel":
+            tunnels.append(interface)
+        else:
+            statuses[name] = _plain(interface, links.get(name))
+    transport = build(config.routes.values(), statuses)
+    taken: dict[tuple[IPv4Address, int | None, bool], str] = {}
+    for interface in tunnels:
+        statuses[interface.name] = _tunnel(interface, statuses, transport, links.get(interface.name), taken)
+    ordered = {name: statuses[name] for name in config.interfaces}
+    return ordered, build(config.routes.values(), ordered)
+
+
+def _plain(interface: Interface, link: LinkState | None) -> Status:
+    name = interface.name
+    admin_up = not interface.shutdown
+    own = addresses(interface)
+    if not admin_up:
+        return Status(name, False, False, "administratively down", None, own)
+    if reason := held(interface):
+        return Status(name, True, False, reason, None, own)
+    if kind(name) in ("Loopback", "Null"):
+        return Status(name, True, True, None, None, own)
+    if link is None or not link.present:
+        reason = link.reason if link and link.reason else "no device behind this interface"
+        return Status(name, True, False, reason, None, own)
+    if not link.carrier:
+        return Status(name, True, False, link.reason or "no carrier", None, own)
+    return Status(name, True, True, link.reason, None, own)
+
+
+def _tunnel(
+    interface: Interface,
+    statuses: Mapping[str, Status],
+    transport: Rib,
+    link: LinkState | None,
+    taken: dict[tuple[IPv4Address, int | None, bool], str],
+) -> Status:
+    name, tunnel, own = interface.name, interface.tunnel, addresses(interface)
+    if interface.shutdown:
+        return Status(name, False, False, "administratively down", None, own)
+
+    def down(reason: str, source: IPv4Address | None = None) -> Status:
+        return Status(name, True, False, reason, source, own)
+
+    if reason := held(interface):
+        return down(reason)
+    if tunnel.source is None:
+        return down("no tunnel source")
+    source, why = _source(tunnel.source, statuses)
+    if source is None:
+        return down(why)
+    multipoint = tunnel.mode == "gre multipoint"
+    if not multipoint:
+        if tunnel.destination is None:
+            return down("no IPv4 tunnel destination address", source)
+        if transport.lookup(tunnel.destination) is None:
+            return down("no output interface", source)
+    if link is not None and link.reason:
+        return down(link.reason, source)
+    if multipoint:
+        # Only source and key tell which mGRE tunnel a packet belongs to.
+        other = taken.setdefault((source, tunnel.key, multipoint), name)
+        if other != name:
+            return down(f"Tunnel source/key already in use by {other}", source)
+    return Status(name, True, True, None, source, own)
+
+
+def _source(source: IPv4Address | str, statuses: Mapping[str, Status]) -> tuple[IPv4Address | None, str]:
+    if isinstance(source, str):
+        status = statuses.get(source)
+        if status is None or not status.addresses:
+            return None, f"tunnel source {source} has no address"
+        if not status.line_up:
+            return None, f"tunnel source {source} is down"
+        return status.addresses[0].ip, ""
+    for status in statuses.values():
+        if any(address.ip == source for address in status.addresses):
+            if status.line_up:
+                return source, ""
+            return None, f"interface {status.name} of tunnel source {source} is down"
+    return None, f"tunnel source {source} is no address of this router"

@@ -1,0 +1,121 @@
+"""The routing table: connected and static routes, chosen by distance, next hops resolved. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Protocol
+
+from iosish.config.model import StaticRoute
+
+#: A next hop is looked up through at most this many static routes.
+MAX_RECURSION = 8
+
+
+class HasAddresses(Protocol):
+    """What the table needs of an interface."""
+
+    @property
+    def line_up(self) -> bool: ...
+
+    @property
+    def addresses(self) -> tuple[IPv4Interface, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A way to a network. `code` is IOS's letter ("C", "L", "S").
+
+    `via` and `out` are the next hop and interface that packets take; `next_hop` and `interface` what was configured.
+    Null0 as interface discards.
+    """
+
+    code: str
+    network: IPv4Network
+    distance: int
+    interface: str | None
+    next_hop: IPv4Address | None
+    out: str | None
+    via: IPv4Address | None
+    tag: int | None = None
+
+
+@dataclass(slots=True)
+class Rib:
+    """The chosen paths by network; `lookup` finds the longest prefix."""
+
+    paths: dict[IPv4Network, list[Path]] = field(default_factory=dict)
+    _by_length: dict[int, dict[int, list[Path]]] = field(default_factory=dict)
+    _lengths: list[int] = field(default_factory=list)
+
+    def add(self, path: Path) -> None:
+        """Take a path in; a smaller distance replaces, an equal one stands beside."""
+        chosen = self.paths.setdefault(path.network, [])
+        if chosen and path.distance < chosen[0].distance:
+            chosen.clear()
+        if not chosen or path.distance == chosen[0].distance:
+            chosen.append(path)
+        length = path.network.prefixlen
+        if length not in self._by_length:
+            self._by_length[length] = {}
+            self._lengths = sorted(self._by_length, reverse=True)
+        self._by_length[length][int(path.network.network_address)] = chosen
+
+    def lookup(self, destination: IPv4Address) -> Path | None:
+        """The path that a packet to `destination` takes; None when there is none."""
+        address = int(destination)
+        for length in self._lengths:
+            mask = (0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF
+            chosen = self._by_length[length].get(address & mask)
+            if chosen:
+                return chosen[0]
+        return None
+
+    def all(self) -> Iterator[Path]:
+        """All paths, in order of their networks."""
+        for network in sorted(self.paths):
+            yield from self.paths[network]
+
+
+def build(routes: Iterable[StaticRoute], interfaces: Mapping[str, HasAddresses]) -> Rib:
+    """The table out of the interfaces that are up, and the static routes whose next hop can be reached."""
+    rib = Rib()
+    for name, interface in interfaces.items():
+        if not interface.line_up:
+            continue
+        for address in interface.addresses:
+            rib.add(Path("C", address.network, 0, name, None, name, None))
+            if address.network.prefixlen < 32:
+                host = IPv4Network((int(address.ip), 32))
+                rib.add(Path("L", host, 0, name, None, name, None))
+    waiting = sorted(routes, key=lambda route: (-route.network.prefixlen, route.distance))
+    # A static route may lead to its next hop by another one, so they are taken in until no more can be.
+    for _ in range(MAX_RECURSION):
+        left = [route for route in waiting if not _resolve(route, rib, interfaces)]
+        if len(left) == len(waiting):
+            break
+        waiting = left
+    return rib
+
+
+def _resolve(route: StaticRoute, rib: Rib, interfaces: Mapping[str, HasAddresses]) -> bool:
+    if route.interface == "Null0":
+        rib.add(_path(route, "Null0", None))
+        return True
+    if route.interface is not None:
+        interface = interfaces.get(route.interface)
+        if interface is None or not interface.line_up:
+            return False
+        rib.add(_path(route, route.interface, route.next_hop))
+        return True
+    assert route.next_hop is not None
+    found = rib.lookup(route.next_hop)
+    if found is None or found.out is None or found.code == "L" or route.network == found.network:
+        return False
+    rib.add(_path(route, found.out, route.next_hop if found.code == "C" else found.via))
+    return True
+
+
+def _path(route: StaticRoute, out: str, via: IPv4Address | None) -> Path:
+    return Path("S", route.network, route.distance, route.interface, route.next_hop, out, via, route.tag)

@@ -1,0 +1,294 @@
+"""One router, without I/O: the configuration and what the engines learn become the desired state of a data plane.
+
+Whoever drives it (the runtime, or the memory plane's world) gives it configurations, what the plane reports, and time;
+it takes `desired` when `changed()` says so, `datagrams`, and `events` for the log.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface
+
+from iosish import interfaces
+from iosish.config.interface_name import kind
+from iosish.config.model import Config, Interface
+from iosish.desired import Desired, KernelRoute, Link, LinkKind, LinkState
+from iosish.engine import Datagram, Event, LogEvent
+from iosish.forwarding.tables import Tunnel
+from iosish.interfaces import Status
+from iosish.nhrp import config as nhrp_config
+from iosish.nhrp.engine import NhrpEngine
+from iosish.nhrp.state import NhrpState
+from iosish.rib import Rib
+
+#: The adjacency of a point-to-point tunnel; peers of multipoint tunnels count from here on.
+FIRST_ADJACENCY = 1
+#: Log lines about refused packets: at most this many wait to be taken.
+MAX_EVENTS = 1000
+
+
+class Router:
+    """Joins the configuration, the routing table and the engines of one router."""
+
+    def __init__(self, source: random.Random) -> None:
+        self.config = Config()
+        self.links: dict[str, LinkState] = {}
+        self.statuses: dict[str, Status] = {}
+        self.changed_at: dict[str, float] = {}
+        self.rib = Rib()
+        self.nhrp = NhrpEngine(source, self._overlay_route)
+        self.desired = Desired()
+        self._adjacencies: dict[str, dict[IPv4Address, int]] = {}
+        self._next_adjacency = FIRST_ADJACENCY
+        self._nhrp_version: object = None
+        self._changed = False
+        self._events: list[Event] = []
+
+    # What the driver tells
+
+    def configure(self, config: Config, now: float) -> None:
+        """Take a new running configuration."""
+        self.config = config
+        self._reconcile(now)
+
+    def link_changed(self, state: LinkState, now: float) -> None:
+        if self.links.get(state.name) != state:
+            self.links[state.name] = state
+            self._reconcile(now)
+
+    def next_hop_missed(self, interface: str, address: IPv4Address, now: float) -> None:
+        self.nhrp.resolve(interface, address, now)
+
+    def received(self, datagram: Datagram, now: float) -> None:
+        self.nhrp.receive(datagram, now)
+
+    def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address], now: float) -> None:
+        self.nhrp.used(interface, peers, now)
+
+    def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
+        where = interface or "GRE"
+        self._log(LogEvent("IOSISH", 4, "GRE_REFUSED", f"{where}: packets from {peer} are refused: {reason}"))
+
+    def wake(self, now: float) -> None:
+        self.nhrp.wake(now)
+
+    def next_wake(self) -> tuple[float, str] | None:
+        return self.nhrp.next_wake()
+
+    def clear_nhrp(self, interface: str | None, address: IPv4Address | None, now: float) -> None:
+        self.nhrp.clear(interface, address, now)
+
+    def clear_dmvpn(self, peer: IPv4Address | None, now: float) -> None:
+        self.nhrp.clear_sessions(peer, now)
+
+    # What the driver takes
+
+    def changed(self) -> bool:
+        """Whether `desired` differs from what was last taken.
+
+        It is worked out here, once for all that came in since, so that a burst of registrations costs little.
+        """
+        self._learn()
+        changed, self._changed = self._changed, False
+        return changed
+
+    def datagrams(self) -> list[Datagram]:
+        return self.nhrp.datagrams()
+
+    def events(self) -> list[Event]:
+        events, self._events = self._events + self.nhrp.events(), []
+        return events
+
+    def nhrp_state(self, now: float) -> NhrpState:
+        return self.nhrp.state(now)
+
+    # Within
+
+    def _log(self, event: LogEvent) -> None:
+        if len(self._events) < MAX_EVENTS:
+            self._events.append(event)
+
+    def _overlay_route(self, interface: str, destination: IPv4Address) -> tuple[str, IPv4Address] | None:
+        """Where the routing table sends a packet to `destination`, for NHRP requests on their way."""
+        path = self.rib.lookup(destination)
+        if path is None or path.out is None or path.out == "Null0":
+            return None
+        return path.out, path.via or destination
+
+    def _reconcile(self, now: float) -> None:
+        before = self.statuses
+        self.statuses, self.rib = interfaces.evaluate(self.config, self.links)
+        self._note_changes(before, now)
+        for name in set(self.links) - set(self.config.interfaces):
+            del self.links[name]
+        self.nhrp.configure(self._nhrp_config(), now)
+        self._nhrp_version = None
+
+    def _note_changes(self, before: Mapping[str, Status], now: float) -> None:
+        for name, status in self.statuses.items():
+            old = before.get(name)
+            if old is not None and (old.admin_up, old.line_up) == (status.admin_up, status.line_up):
+                if old.reason != status.reason and status.reason and not status.line_up:
+                    self._say_why(status)
+                continue
+            self.changed_at[name] = now
+            for event in _transitions(old, status):
+                self._log(event)
+            if not status.line_up and status.admin_up:
+                self._say_why(status)
+        for name in set(before) - set(self.statuses):
+            self.changed_at.pop(name, None)
+
+    def _say_why(self, status: Status) -> None:
+        self._log(LogEvent("IOSISH", 4, "LINE_DOWN", f"Interface {status.name} stays down: {status.reason}"))
+
+    def _nhrp_config(self) -> nhrp_config.NhrpConfig:
+        tunnels: dict[str, nhrp_config.NhrpInterface] = {}
+        for name, interface in self.config.interfaces.items():
+            if kind(name) == "Tunnel" and interface.nhrp.network_id is not None and interface.ip_address is not None:
+                tunnels[name] = _nhrp_interface(interface, self.statuses[name], self.statuses)
+        return nhrp_config.NhrpConfig(tunnels)
+
+    def _learn(self) -> None:
+        """Put what the engines learned into the desired state, if it is news."""
+        if self._nhrp_version == self.nhrp.version:
+            return
+        self._nhrp_version = self.nhrp.version
+        desired = self._desired()
+        if desired != self.desired:
+            self.desired = desired
+            self._changed = True
+
+    def _desired(self) -> Desired:
+        links: dict[str, Link] = {}
+        tunnels: dict[str, Tunnel] = {}
+        neighbours: dict[tuple[str, IPv4Address], int] = {}
+        learned = self.nhrp.forwarding()
+        for name, interface in self.config.interfaces.items():
+            status = self.statuses[name]
+            link = _link(interface, status)
+            if link is None:
+                continue
+            links[name] = link
+            if link.kind is not LinkKind.TUNNEL:
+                continue
+            tunnel = _tunnel(interface, status)
+            if not status.line_up:
+                self._adjacencies.pop(name, None)
+            elif not tunnel.multipoint:
+                destination = interface.tunnel.destination
+                assert destination is not None  # a point-to-point tunnel without one is not up
+                tunnel = replace(tunnel, adjacencies={FIRST_ADJACENCY: destination}, multicast=(destination,))
+            elif name in learned:
+                peers = learned[name]
+                indexes = self._indexes(name, set(peers.neighbours.values()))
+                neighbours.update(((name, address), indexes[nbma]) for address, nbma in peers.neighbours.items())
+                adjacencies = {index: nbma for nbma, index in indexes.items()}
+                tunnel = replace(tunnel, adjacencies=adjacencies, multicast=tuple(peers.multicast))
+            tunnels[name] = tunnel
+        for name in set(self._adjacencies) - set(tunnels):
+            del self._adjacencies[name]
+        return Desired(links, self._routes(), neighbours, tunnels)
+
+    def _indexes(self, tunnel: str, peers: set[IPv4Address]) -> dict[IPv4Address, int]:
+        """An index for each peer of a tunnel: kept while the peer is known, never used again for another one."""
+        indexes = self._adjacencies.setdefault(tunnel, {})
+        for gone in set(indexes) - peers:
+            del indexes[gone]
+        for nbma in sorted(peers - set(indexes)):
+            indexes[nbma] = self._next_adjacency
+            self._next_adjacency = self._next_adjacency % 0xFFFFFFFE + 1
+        return dict(indexes)
+
+    def _routes(self) -> frozenset[KernelRoute]:
+        routes = set()
+        for network, paths in self.rib.paths.items():
+            path = paths[0]
+            if path.code != "S":
+                continue  # the kernel makes the routes of addresses itself
+            discard = path.out == "Null0"
+            routes.add(KernelRoute(network, None if discard else path.out, None if discard else path.via))
+        return frozenset(routes)
+
+
+def _transitions(old: Status | None, new: Status) -> list[LogEvent]:
+    """What IOS logs when an interface changes: the link first, then its line protocol."""
+    events: list[LogEvent] = []
+    name = new.name
+    if old is not None and old.admin_up and not new.admin_up:
+        text = f"Interface {name}, changed state to administratively down"
+        events.append(LogEvent("LINK", 5, "CHANGED", text))
+    elif new.line_up and (old is None or not old.line_up) and kind(name) not in ("Loopback", "Null"):
+        severity = 5 if kind(name) == "Tunnel" else 3
+        events.append(LogEvent("LINK", severity, "UPDOWN", f"Interface {name}, changed state to up"))
+    elif old is not None and old.line_up and new.admin_up and kind(name) != "Tunnel":
+        events.append(LogEvent("LINK", 3, "UPDOWN", f"Interface {name}, changed state to down"))
+    if (old.line_up if old else False) != new.line_up:
+        state = "up" if new.line_up else "down"
+        text = f"Line protocol on Interface {name}, changed state to {state}"
+        events.append(LogEvent("LINEPROTO", 5, "UPDOWN", text))
+    return events
+
+
+def _link(interface: Interface, status: Status) -> Link | None:
+    """The device that an interface wants; None where it can have none."""
+    what = kind(interface.name)
+    if what == "Null" or (what != "Tunnel" and interfaces.held(interface) is not None):
+        return None
+    addresses: tuple[IPv4Interface, ...] = interfaces.addresses(interface)
+    if what == "Loopback":
+        return Link(interface.name, LinkKind.LOOPBACK, status.admin_up, None, addresses)
+    if what == "Tunnel":
+        mtu = interface.ip_mtu or interfaces.transport_mtu(interface)
+        # A tunnel that is down has no device routes, so that nothing is sent into it.
+        return Link(interface.name, LinkKind.TUNNEL, status.line_up, mtu, addresses)
+    return Link(interface.name, LinkKind.PHYSICAL, status.admin_up, interface.ip_mtu or interface.mtu, addresses)
+
+
+def _tunnel(interface: Interface, status: Status) -> Tunnel:
+    settings = interface.tunnel
+    return Tunnel(
+        name=interface.name,
+        local=status.source if status.line_up else None,
+        key=settings.key,
+        multipoint=settings.mode == "gre multipoint",
+        address=interface.ip_address.address if interface.ip_address else None,
+        mtu=interface.ip_mtu or interfaces.transport_mtu(interface),
+        tos=settings.tos,
+        ttl=settings.ttl,
+        path_mtu_discovery=settings.path_mtu_discovery,
+        adjust_mss=interface.adjust_mss,
+        blocked=None if status.line_up else status.reason or "down",
+    )
+
+
+def _nhrp_interface(interface: Interface, status: Status, statuses: Mapping[str, Status]) -> nhrp_config.NhrpInterface:
+    settings = interface.nhrp
+    assert interface.ip_address is not None and settings.network_id is not None
+    responder = statuses.get(settings.responder) if settings.responder else None
+    return nhrp_config.NhrpInterface(
+        name=interface.name,
+        up=status.line_up,
+        address=interface.ip_address.interface,
+        nbma=status.source,
+        multipoint=interface.tunnel.mode == "gre multipoint",
+        destination=interface.tunnel.destination,
+        network_id=settings.network_id,
+        authentication=settings.authentication.encode() if settings.authentication is not None else None,
+        map=dict(settings.map),
+        multicast=tuple(settings.multicast),
+        multicast_dynamic=settings.multicast_dynamic,
+        nhs=tuple(
+            nhrp_config.Nhs(nhs.address, nhs.nbma, nhs.multicast, nhs.priority, nhs.cluster)
+            for nhs in settings.nhs.values()
+        ),
+        holdtime_s=settings.holdtime_s,
+        registration_timeout_s=settings.registration_timeout_s,
+        unique=not settings.registration_no_unique,
+        server_only=settings.server_only,
+        record=settings.record,
+        responder=responder.addresses[0].ip if responder and responder.addresses else None,
+        direct_reply=settings.redirect or settings.shortcut,
+    )
