@@ -1,1 +1,1 @@
-"""Ping and traceroute, without I/O."""
+"""Ping and traceroute, without I/O: `session` is their surface."""
