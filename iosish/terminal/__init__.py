@@ -1,1 +1,1 @@
-"""Sessions: line editor, modes, pipes, paging; and the ways into a router."""
+"""Terminal sessions: the line editor, modes, pipes and paging, and the ways in."""

@@ -1,0 +1,279 @@
+"""A session with someone at a terminal: prompts, the line editor, `?`, Tab, pages, questions and log lines."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from iosish import log
+from iosish.cli.help import UNRECOGNIZED, complete, help_lines
+from iosish.snapshot import LogRecord
+from iosish.terminal import pipes
+from iosish.terminal.editor import BS, LineEditor
+from iosish.terminal.history import History
+from iosish.terminal.host import Host
+from iosish.terminal.keys import Key, KeyReader
+from iosish.terminal.limits import HELD_LOG_LINES, INPUT_LIMIT_BYTES, LOG_BACKLOG_BYTES
+from iosish.terminal.pipes import Pipe
+from iosish.terminal.session import Hangup, Interrupted, Line, Outlet, Session
+
+MORE = " --More-- "
+#: Nine BS, nine blanks, and BS to the start of the line.
+MORE_WIPED = BS * 9 + " " * 9 + BS * 10
+#: What ends a ping on the way: Ctrl-Shift-6, and Ctrl-C.
+_ABORTS = (b"\x1e", b"\x03")
+
+
+class TypedSession(Session):
+    """What is typed is echoed and edited; `columns` and `rows` are the terminal's."""
+
+    def __init__(
+        self, host: Host, line: Line, outlet: Outlet, *, columns: int = 80, rows: int = 24, location: str = ""
+    ) -> None:
+        super().__init__(host, line, outlet, columns=columns, rows=rows, location=location)
+        self._reader = KeyReader()
+        self._editor = LineEditor(columns)
+        self._keys: deque[Key] = deque()
+        self._received: deque[bytes] = deque()
+        self._received_bytes = 0
+        self._input_ended = False
+        self._changed = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._command_runs = False
+        self._editing = False
+        self._page_shown = False
+        self._rows_shown = 0
+        self._held_log: deque[str] = deque(maxlen=HELD_LOG_LINES)
+
+    # Input.
+
+    def feed(self, data: bytes) -> None:
+        self.active_at = time.monotonic()
+        if self._command_runs:
+            cut = max(data.rfind(abort) for abort in _ABORTS)
+            if cut >= 0:
+                # What was typed ahead of it is not meant any more.
+                self._keys.clear()
+                self._received.clear()
+                self._received_bytes = 0
+                self.interrupted.set()
+                data = data[cut + 1 :]
+        if data:
+            self._received.append(data)
+            self._received_bytes += len(data)
+            self._changed.set()
+
+    def end(self) -> None:
+        self._input_ended = True
+        self._changed.set()
+
+    async def room(self) -> None:
+        while self._received_bytes > INPUT_LIMIT_BYTES and not self.ended:
+            self._taken.clear()
+            await self._taken.wait()
+
+    async def _key(self) -> Key:
+        """The next key; waits for it. Raises Hangup."""
+        while not self._keys:
+            if self._received:
+                data = self._received.popleft()
+                self._received_bytes -= len(data)
+                self._taken.set()
+                self._keys.extend(self._reader.read(data))
+                continue
+            if self._input_ended:
+                raise Hangup
+            self.flush()
+            self._changed.clear()
+            await self._changed.wait()
+            self._sliced_at = time.monotonic()
+        return self._keys.popleft()
+
+    async def _character(self) -> Key:
+        """The next key, one character of a text."""
+        key = await self._key()
+        if len(key.text) > 1:
+            self._keys.appendleft(Key("text", key.text[1:]))
+            return Key("text", key.text[0])
+        return key
+
+    # Lines.
+
+    async def run(self) -> None:
+        silence = self.host.on_log(self._log)
+        try:
+            while not self.ended:
+                if not self._received:
+                    self.refresh()
+                await self._command()
+                await self.breathe()
+        except Hangup:
+            pass
+        finally:
+            self.ended = True
+            self._taken.set()
+            silence()
+            self.leave_configuration()
+            self.flush()
+
+    async def _command(self) -> None:
+        """Read a line and do what it says."""
+        text, ended_by = await self._read_line(self.prompt, self.history, commands=self._banner is None)
+        self._rows_shown = 0
+        if ended_by == "c-c":
+            self.leave_configuration()
+            return
+        if self._banner is None:
+            self.history.add(text.strip())
+        await self.execute(text)
+        if ended_by == "c-z" and self.section is not None:
+            self.leave_configuration()
+
+    async def _run(self, handler: str, values: dict[str, Any], pipe: Pipe | None) -> None:
+        self._command_runs = True
+        try:
+            await super()._run(handler, values, pipe)
+        finally:
+            self._command_runs = False
+            self.interrupted.clear()
+
+    async def _read_line(
+        self, prompt: str, history: History | None = None, *, commands: bool = False, secret: bool = False
+    ) -> tuple[str, str]:
+        """A line and the key that ended it: "return", "c-c" or "c-z". With `commands`, `?` and Tab help."""
+        editor = self._editor
+        editor.width = self.width
+        runs, self._command_runs = self._command_runs, False
+        self._editing = True
+        try:
+            self.write(editor.begin(prompt, history, secret=secret))
+            while True:
+                key = await self._key()
+                name = key.name
+                if name == "text":
+                    self.write(editor.press(key))
+                elif name == "return":
+                    self.write("\n")
+                    return editor.text, name
+                elif name in ("c-c", "c-z"):
+                    self.write(f"^{name[-1].upper()}\n")
+                    return editor.text, name
+                elif name == "?" and not editor.quoting:
+                    if commands:
+                        await self._help()
+                    else:
+                        self.write(editor.insert("?"))
+                elif name == "tab":
+                    if commands:
+                        self._complete()
+                elif name in ("c-r", "c-l"):
+                    self.write("\n" + editor.redraw())
+                else:
+                    self.write(editor.press(key))
+        finally:
+            self._editing = False
+            self._command_runs = runs
+
+    def _at_cursor(self) -> tuple[int, bool, str]:
+        """Where the command to help with begins in the line, whether it is an EXEC command, and its text so far."""
+        text = self._editor.before_cursor
+        if self.section is None:
+            return 0, True, text
+        bare = text.lstrip(" \t")
+        if bare[:3].lower() == "do ":
+            start = len(text) - len(bare) + 3
+            return start, True, text[start:]
+        return 0, False, text
+
+    async def _help(self) -> None:
+        _, is_exec, text = self._at_cursor()
+        mode = self.host.grammar.privileged_exec if is_exec and self.section is not None else self.mode
+        command, bar = pipes.split(text) if is_exec else (text, None)
+        if bar is not None:
+            choices = pipes.help_lines(text, bar)
+            wide = max(len(word) for word, _ in choices) if choices else 0
+            lines = [f"  {word.ljust(wide)}  {meaning}" for word, meaning in choices or ()] or [UNRECOGNIZED]
+        else:
+            piped = is_exec and pipes.split(command + " |")[1] is not None
+            lines = help_lines(mode, text, pipes=piped, width=self.width)
+        self.write("?\n")
+        self._rows_shown = 0
+        await self._show([*lines, ""] if lines != [UNRECOGNIZED] else lines)
+        self.write(self._editor.redraw())
+
+    def _complete(self) -> None:
+        start, is_exec, text = self._at_cursor()
+        mode = self.host.grammar.privileged_exec if is_exec and self.section is not None else self.mode
+        completed = complete(mode, text)
+        editor = self._editor
+        if completed is not None:
+            before = editor.before_cursor
+            after = editor.text[len(before) :]
+            editor.replace(before[:start] + completed + after.lstrip(" "))
+            editor.place_cursor(start + len(completed))
+        self.write("\n" + editor.redraw())
+
+    async def ask(self, question: str, default: str | None = "", *, secret: bool = False) -> str:
+        text, ended_by = await self._read_line(question, secret=secret)
+        if ended_by != "return":
+            raise Interrupted
+        self._rows_shown = 0
+        return (text if secret else text.strip()) or default or ""
+
+    async def confirm(self, question: str) -> bool:
+        self.write(f"{question} [confirm]")
+        key = await self._character()
+        self.write("\n")
+        return key.name == "return" or key.text in ("y", "Y")
+
+    # The screen.
+
+    async def page(self, text: str) -> None:
+        await self._show(self._filtered(text))
+
+    async def _show(self, lines: Iterable[str]) -> None:
+        """Lines page by page; any key but SPACE and RETURN ends them."""
+        for number, line in enumerate(lines):
+            if self.length and self._rows_shown >= self.length - 1 and not await self._more():
+                return
+            self.write(line + "\n")
+            self._rows_shown += 1
+            if number % 64 == 63:
+                await self.breathe()
+                if self.interrupted.is_set():
+                    return
+
+    async def _more(self) -> bool:
+        self.write(MORE)
+        runs, self._command_runs = self._command_runs, False
+        self._page_shown = True
+        try:
+            key = await self._character()
+        finally:
+            self._command_runs = runs
+            self._page_shown = False
+        self.write(MORE_WIPED)
+        self._at_line_start = True
+        if key.text == " ":
+            self._rows_shown = 0
+        elif key.name == "return":
+            self._rows_shown = self.length - 2
+        self._release_log()
+        return key.text == " " or key.name == "return"
+
+    def _log(self, record: LogRecord) -> None:
+        """A log line, on a line of its own; dropped when the client does not read."""
+        if not (self.line.is_console or self.monitor) or self._outlet.backlog() > LOG_BACKLOG_BYTES:
+            return
+        text = log.line(record)
+        if self._page_shown:
+            self._held_log.append(text)
+            return
+        self.write(f"{text}\n" if self._at_line_start and not self._editing else f"\n{text}\n")
+
+    def _release_log(self) -> None:
+        while self._held_log:
+            self.write(self._held_log.popleft() + "\n")
