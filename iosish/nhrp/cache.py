@@ -28,7 +28,7 @@ WORDS = {
     Kind.RESOLVED: ("nhop",),
     Kind.IMPLICIT: ("implicit",),
     Kind.LOCAL: ("local",),
-    Kind.INCOMPLETE: (),
+    Kind.INCOMPLETE: ("negative",),
     Kind.NEGATIVE: ("negative",),
 }
 """What a kind adds to the `Flags:` of IOS."""
@@ -55,6 +55,7 @@ class Binding:
     holding_s: float = 0
     used_at: float | None = None
     request_id: int = 0
+    asked_id: int | None = None
     tries: int = 0
     requesters: dict[IPv4Address, int] = field(default_factory=dict)
 

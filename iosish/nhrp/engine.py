@@ -1,0 +1,413 @@
+"""The NHRP engine: one station a tunnel, behind the surface that every engine has."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from types import MappingProxyType
+
+from iosish.engine import Datagram, Event
+from iosish.nhrp.answer import answer
+from iosish.nhrp.cache import OPEN, Binding, Kind
+from iosish.nhrp.client import Client
+from iosish.nhrp.config import NhrpConfig, NhrpInterface
+from iosish.nhrp.extensions import ExtensionType, authentication
+from iosish.nhrp.packet import REPLIES, ErrorCode, Exchange, Fault, Packet, PacketType, decode
+from iosish.nhrp.purge import obey, purge_requesters
+from iosish.nhrp.resolution import Resolver
+from iosish.nhrp.server import register
+from iosish.nhrp.state import CacheEntry, MulticastEntry, NhrpInterfaceState, NhrpState, Traffic
+from iosish.nhrp.station import TYPE_NAMES, NextHop, Node, Station
+from iosish.nhrp.transit import forward, has_unknown
+from iosish.nhrp.wire import PacketError
+
+AGAIN = ("network_id", "authentication", "holdtime_s", "registration_timeout_s", "unique", "record", "mtu")
+"""Settings that the servers have to hear of at once."""
+
+ORIGINATED = frozenset(
+    {
+        PacketType.RESOLUTION_REQUEST,
+        PacketType.REGISTRATION_REQUEST,
+        PacketType.PURGE_REQUEST,
+        PacketType.ERROR_INDICATION,
+        PacketType.TRAFFIC_INDICATION,
+    }
+)
+"""Types whose source is who sent them: with our own address they are a loop or a forgery."""
+
+
+@dataclass(frozen=True, slots=True)
+class NhrpForwarding:
+    """What forwarding makes of NHRP on one tunnel: next hop to NBMA address, and where multicast copies go."""
+
+    neighbours: Mapping[IPv4Address, IPv4Address] = field(default_factory=dict)
+    multicast: tuple[IPv4Address, ...] = ()
+
+
+class _Tunnel:
+    """A station with its roles."""
+
+    __slots__ = ("best", "client", "forwarding", "forwarding_version", "resolver", "station")
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+        self.client = Client(station)
+        self.resolver = Resolver(station, self.client)
+        self.best: IPv4Address | None = None
+        self.forwarding = NhrpForwarding()
+        self.forwarding_version = -1
+
+
+class NhrpEngine:
+    """NHRP for all tunnels of a router.
+
+    `random` gives the jitter of retries. `next_hop` tells where the overlay route of a destination leads, see
+    `station.NextHop`; without it every destination is on the tunnel itself.
+    """
+
+    def __init__(self, random: random.Random, next_hop: NextHop | None = None) -> None:
+        self._node = Node(random, next_hop)
+        self._tunnels: dict[str, _Tunnel] = {}
+        self._version = 0
+
+    # --- the surface of every engine --------------------------------------------------------------------------------
+
+    def configure(self, config: NhrpConfig | None, now: float) -> None:
+        """Take a new configuration, or None to shut down. Equal values change nothing."""
+        wanted = config.interfaces if config is not None else {}
+        for name in [name for name in self._tunnels if name not in wanted]:
+            tunnel = self._tunnels.pop(name)
+            self._stop(tunnel, now)
+            del self._node.stations[name]
+            self._version += tunnel.station.cache.version + 1
+        for name, interface in wanted.items():
+            known = self._tunnels.get(name)
+            if known is None:
+                self._add(interface, now)
+            elif known.station.config != interface:
+                self._change(known, interface, now)
+
+    def receive(self, datagram: Datagram, now: float) -> None:
+        """Take what a peer sent. Never raises for what is in it."""
+        tunnel = self._tunnels.get(datagram.interface)
+        if tunnel is None or not tunnel.station.config.operational:
+            return
+        station = tunnel.station
+        if not self._node.peers.allows(datagram.peer, now):
+            station.refused["rate limit"] += 1
+            return
+        try:
+            if datagram.peer == station.nbma:
+                raise PacketError("own NBMA address as source")
+            packet = decode(datagram.payload)
+            station.received[TYPE_NAMES[packet.type]] += 1
+            self._check(station, packet)
+            if self._authentic(station, datagram, packet, now):
+                self._dispatch(tunnel, datagram, packet, now)
+        except PacketError as error:
+            station.refuse(datagram.peer, error.reason, now)
+
+    def wake(self, now: float) -> None:
+        """Do everything that is due at or before `now`."""
+        while (key := self._node.timers.pop_due(now)) is not None:
+            tunnel = self._tunnels.get(key.interface)
+            if tunnel is None:
+                continue
+            if key.reason == "registration":
+                tunnel.client.due(key.address, now)
+                self._follow_servers(tunnel, now)
+            elif key.reason == "resolution":
+                tunnel.resolver.due(key.address, now)
+            elif key.reason == "refresh":
+                tunnel.resolver.due_refresh(key.address, now)
+            else:
+                self._lapse(tunnel.station, key.address)
+
+    def next_wake(self) -> tuple[float, str] | None:
+        """When `wake` is wanted next, and why (`"registration 192.168.0.1"`); None: never."""
+        first = self._node.timers.first()
+        return None if first is None else (first[0], f"{first[1].reason} {first[1].address}")
+
+    def datagrams(self) -> list[Datagram]:
+        """What is to be sent, in order; taken once."""
+        return self._node.take_datagrams()
+
+    def events(self) -> list[Event]:
+        """What happened since the last call; taken once."""
+        return self._node.take_events()
+
+    # --- what the router asks for -----------------------------------------------------------------------------------
+
+    def resolve(self, interface: str, next_hop: IPv4Address, now: float) -> None:
+        """A packet waits for a next hop without adjacency: it gets an NHS's at once, and the NHS is asked."""
+        tunnel = self._tunnels.get(interface)
+        if tunnel is not None:
+            tunnel.resolver.resolve(next_hop, now)
+
+    def used(self, interface: str, peers: frozenset[IPv4Address], now: float) -> None:
+        """Data went to these NBMA addresses."""
+        tunnel = self._tunnels.get(interface)
+        if tunnel is not None:
+            for peer in peers:
+                for binding in tunnel.station.cache.behind(peer):
+                    binding.used_at = now
+
+    def clear(self, interface: str | None, address: IPv4Address | None, now: float) -> None:
+        """`clear ip nhrp [address]`: dynamic entries go, the requesters hear of it, a spoke registers again."""
+        for tunnel in self._selected(interface):
+            for binding in tunnel.station.cache:
+                if binding.kind is not Kind.STATIC and address in (None, binding.address):
+                    self._clear(tunnel.station, binding)
+            if tunnel.station.config.operational:
+                for nhs in list(tunnel.client.registrations):
+                    if address in (None, nhs):
+                        tunnel.client.start(nhs, now)
+
+    def clear_sessions(self, peer: IPv4Address | None, now: float) -> None:
+        """`clear dmvpn session [peer]`; `peer` is an NBMA or a tunnel address."""
+        for tunnel in self._selected(None):
+            station = tunnel.station
+            for binding in station.cache:
+                if binding.kind is not Kind.STATIC and peer in (None, binding.address, binding.nbma):
+                    self._clear(station, binding)
+            if station.config.operational:
+                for nhs, registration in list(tunnel.client.registrations.items()):
+                    if peer in (None, nhs, registration.nbma):
+                        tunnel.client.start(nhs, now)
+
+    @property
+    def version(self) -> int:
+        """Rises whenever `forwarding` changes."""
+        return self._version + sum(tunnel.station.cache.version for tunnel in self._tunnels.values())
+
+    def forwarding(self) -> Mapping[str, NhrpForwarding]:
+        """By interface; unchanged values are the same objects as last time."""
+        return MappingProxyType({name: self._forwarding(tunnel) for name, tunnel in self._tunnels.items()})
+
+    def state(self, now: float) -> NhrpState:
+        """Everything that `show` prints."""
+        return NhrpState(MappingProxyType({name: _state(tunnel, now) for name, tunnel in self._tunnels.items()}))
+
+    # --- configuration ----------------------------------------------------------------------------------------------
+
+    def _add(self, interface: NhrpInterface, now: float) -> None:
+        station = Station(self._node, interface)
+        tunnel = _Tunnel(station)
+        self._tunnels[interface.name] = tunnel
+        self._node.stations[interface.name] = station
+        self._version += 1
+        self._set_static(tunnel, now)
+        tunnel.client.configure(now, again=False)
+        self._follow_servers(tunnel, now)
+
+    def _change(self, tunnel: _Tunnel, wanted: NhrpInterface, now: float) -> None:
+        """Each changed setting takes effect; a changed identity begins again."""
+        station = tunnel.station
+        old = station.config
+        moved = (old.nbma, old.address, old.operational) != (wanted.nbma, wanted.address, wanted.operational)
+        if moved:
+            self._stop(tunnel, now)
+        multicast = (old.static_multicast, old.nhs_multicast, old.multicast_dynamic)
+        station.config = wanted
+        if multicast != (wanted.static_multicast, wanted.nhs_multicast, wanted.multicast_dynamic):
+            self._version += 1
+            tunnel.forwarding_version = -1
+        self._set_static(tunnel, now)
+        again = moved or any(getattr(old, name) != getattr(wanted, name) for name in AGAIN)
+        tunnel.client.configure(now, again)
+        self._follow_servers(tunnel, now)
+
+    def _stop(self, tunnel: _Tunnel, now: float) -> None:
+        """The tunnel goes down or away: what was learnt goes, and those who depend on it hear of it."""
+        station = tunnel.station
+        if station.config.operational:
+            for binding in station.cache:
+                if binding.kind is not Kind.STATIC:
+                    self._clear(station, binding)
+            tunnel.client.stop(now)
+        station.public_nbma = None
+        self._node.timers.cancel_interface(station.name)
+
+    def _set_static(self, tunnel: _Tunnel, now: float) -> None:
+        """Make the static entries those of the configuration."""
+        cache = tunnel.station.cache
+        wanted = tunnel.station.config.static_map
+        for binding in cache:
+            if binding.kind is Kind.STATIC and wanted.get(binding.address) != binding.nbma:
+                cache.remove(binding.address)
+        for address, nbma in wanted.items():
+            known = cache.get(address)
+            if known is None or known.kind is not Kind.STATIC:
+                tunnel.station.forget(address)
+                cache.put(Binding(address, nbma, Kind.STATIC, created_at=now, changed_at=now, via=address))
+
+    def _follow_servers(self, tunnel: _Tunnel, now: float) -> None:
+        """Data of open questions follows the server that answers."""
+        best = tunnel.client.best()
+        nbma = None if best is None else best.nbma
+        if nbma != tunnel.best:
+            tunnel.best = nbma
+            tunnel.resolver.repoint(now)
+
+    # --- packets ----------------------------------------------------------------------------------------------------
+
+    def _check(self, station: Station, packet: Packet) -> None:
+        if not isinstance(packet.source, IPv4Address) or not isinstance(packet.destination, IPv4Address):
+            raise PacketError("protocol addresses are not IPv4")
+        if packet.type in ORIGINATED and self._node.is_own(packet.source):
+            raise PacketError("own protocol address as source")
+
+    def _authentic(self, station: Station, datagram: Datagram, packet: Packet, now: float) -> bool:
+        """Exactly one authentication extension with our password, where we have one; errors carry none."""
+        password = station.config.authentication
+        if password is None or packet.type is PacketType.ERROR_INDICATION:
+            return True
+        found = [item.value for item in packet.extensions or () if item.type == ExtensionType.AUTHENTICATION]
+        if found == [authentication(password).value]:
+            return True
+        station.complain(datagram, packet, ErrorCode.AUTHENTICATION_FAILURE, now)
+        self._node.log_about(
+            datagram.peer,
+            now,
+            "DMVPN",
+            3,
+            "DMVPN_NHRP_ERROR",
+            f" {station.name}: Recieved wrong authentication string for  "
+            f"{TYPE_NAMES[packet.type]} from {datagram.peer}",
+        )
+        return False
+
+    def _dispatch(self, tunnel: _Tunnel, datagram: Datagram, packet: Packet, now: float) -> None:
+        station = tunnel.station
+        body = packet.body
+        toward = packet.source if packet.type in REPLIES else packet.destination
+        if packet.type is PacketType.TRAFFIC_INDICATION:
+            return  # it goes one hop only, whatever its destination says; counted like all
+        if packet.type is PacketType.RESOLUTION_REQUEST and isinstance(body, Exchange):
+            answer(tunnel.resolver, datagram, packet, body, now)
+        elif not self._is_for_us(packet, toward):
+            if isinstance(toward, IPv4Address) and not forward(station, datagram, packet, toward, now):
+                station.complain(datagram, packet, ErrorCode.ADDRESS_UNREACHABLE, now)
+        elif isinstance(body, Fault):
+            self._take_error(tunnel, datagram, body, now)
+        elif isinstance(body, Exchange):
+            if has_unknown(packet.extensions):
+                station.complain(datagram, packet, ErrorCode.UNRECOGNIZED_EXTENSION, now)
+            else:
+                self._take(tunnel, datagram, packet, body, now)
+
+    def _is_for_us(self, packet: Packet, toward: object) -> bool:
+        """A client that does not know its server's address registers to its own (RFC 2332 5.2.3)."""
+        registers = packet.type is PacketType.REGISTRATION_REQUEST and packet.source == packet.destination
+        return registers or self._node.is_own(toward)
+
+    def _take(self, tunnel: _Tunnel, datagram: Datagram, packet: Packet, body: Exchange, now: float) -> None:
+        station = tunnel.station
+        refusal = None
+        match packet.type:
+            case PacketType.REGISTRATION_REQUEST:
+                register(station, datagram, packet, body, now)
+            case PacketType.REGISTRATION_REPLY:
+                refusal = tunnel.client.reply(packet, body, now)
+                self._follow_servers(tunnel, now)
+            case PacketType.RESOLUTION_REPLY:
+                refusal = tunnel.resolver.reply(datagram, packet, body, now)
+            case PacketType.PURGE_REQUEST:
+                obey(station, datagram, packet, body, now)
+        if refusal is not None:
+            station.refuse(datagram.peer, refusal, now)
+
+    def _take_error(self, tunnel: _Tunnel, datagram: Datagram, fault: Fault, now: float) -> None:
+        """Log it in IOS's words; if it is about a question of ours, that is answered."""
+        try:
+            quoted = decode(fault.quoted)
+        except PacketError:
+            quoted = None
+        trigger = ""
+        if quoted is not None:
+            trigger = f"(trigger src: {quoted.source} (nbma: {quoted.source_nbma}) dst: {quoted.destination}), "
+        name = ErrorCode(fault.code).name.replace("_", " ").lower() if fault.code in set(ErrorCode) else "unknown"
+        self._node.log_about(
+            datagram.peer,
+            now,
+            "NHRP",
+            3,
+            "PAKERROR",
+            f"Received Error Indication from {datagram.peer}, code: {name}({fault.code}), {trigger}"
+            f"offset: {fault.offset}, data: {fault.quoted[:40].hex(' ', 2).upper()}",
+        )
+        if quoted is not None:
+            tunnel.resolver.unreachable(quoted, now)
+
+    # --- entries ----------------------------------------------------------------------------------------------------
+
+    def _lapse(self, station: Station, address: IPv4Address) -> None:
+        binding = station.cache.get(address)
+        if binding is not None and binding.kind is not Kind.STATIC:
+            self._clear(station, binding)
+
+    def _clear(self, station: Station, binding: Binding) -> None:
+        station.forget(binding.address)
+        purge_requesters(station, binding)
+        if binding.kind is Kind.REGISTERED:
+            station.log_session("NHRP_NHC_DOWN", "Client", binding.address, binding.nbma, "External")
+
+    def _selected(self, interface: str | None) -> list[_Tunnel]:
+        return [tunnel for name, tunnel in self._tunnels.items() if interface in (None, name)]
+
+    def _forwarding(self, tunnel: _Tunnel) -> NhrpForwarding:
+        cache = tunnel.station.cache
+        if tunnel.forwarding_version != cache.version:
+            tunnel.forwarding_version = cache.version
+            multicast = tuple(dict.fromkeys(entry.nbma for entry in _multicast(tunnel)))
+            tunnel.forwarding = NhrpForwarding(MappingProxyType(dict(cache.neighbours)), multicast)
+        return tunnel.forwarding
+
+
+def _multicast(tunnel: _Tunnel) -> tuple[MulticastEntry, ...]:
+    """Static entries, then servers, then clients in the order in which they registered; each NBMA address once."""
+    config = tunnel.station.config
+    entries = dict.fromkeys(config.static_multicast, "static")
+    for nbma in config.nhs_multicast:
+        entries.setdefault(nbma, "nhs")
+    if config.multicast_dynamic:
+        for nbma in tunnel.station.cache.registered:
+            entries.setdefault(nbma, "dynamic")
+    return tuple(MulticastEntry(nbma, flag) for nbma, flag in entries.items())
+
+
+def _state(tunnel: _Tunnel, now: float) -> NhrpInterfaceState:
+    station = tunnel.station
+    entries = sorted(station.cache, key=lambda binding: binding.address)
+    return NhrpInterfaceState(
+        name=station.name,
+        role="Spoke" if station.config.nhs else "Hub",
+        entries=tuple(_entry(tunnel, binding, now) for binding in entries),
+        nhs=tunnel.client.states(),
+        multicast=_multicast(tunnel),
+        traffic=Traffic(dict(station.sent), dict(station.received), dict(station.refused)),
+    )
+
+
+def _entry(tunnel: _Tunnel, binding: Binding, now: float) -> CacheEntry:
+    """A static entry of a server is up while the server answers."""
+    registration = tunnel.client.registrations.get(binding.address)
+    is_server = registration is not None and binding.kind is Kind.STATIC
+    is_open = binding.kind in OPEN
+    kind = "static" if binding.kind is Kind.STATIC else "incomplete" if is_open else "dynamic"
+    return CacheEntry(
+        target=IPv4Network(binding.address),
+        via=None if is_open else binding.via,
+        nbma=None if is_open else binding.nbma,
+        kind=kind,
+        flags=binding.flags(now),
+        created_at=binding.created_at,
+        expires_at=binding.expires_at,
+        up=registration.up if registration is not None and is_server else binding.up,
+        changed_at=registration.changed_at if registration is not None and is_server else binding.changed_at,
+        claimed_nbma=binding.claimed_nbma,
+        local=binding.kind is Kind.LOCAL,
+        requesters=tuple(binding.requesters.items()),
+    )

@@ -1,0 +1,87 @@
+"""Purges (RFC 2332 5.2.5): sent when an answer that we gave is no longer true, and obeyed when they come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+
+from iosish.engine import Datagram
+from iosish.nhrp import constants as c
+from iosish.nhrp.cache import Binding, Kind
+from iosish.nhrp.cie import Cie
+from iosish.nhrp.packet import Exchange, Packet, PacketType
+from iosish.nhrp.station import Station
+
+
+def purge_requesters(station: Station, binding: Binding) -> None:
+    """Tell everybody who was answered about `binding` that it is gone.
+
+    The purge goes where data to the requester would go: straight where we know how, else by
+    an NHS that is in the cache.
+    """
+    if not station.config.operational:
+        return
+    cie = Cie(prefix=32, mtu=station.config.mtu, protocol=binding.address)
+    for requester in binding.requesters:
+        nbma = _way_to(station, requester)
+        if nbma is None:
+            continue
+        station.send(
+            nbma,
+            Packet(
+                type=PacketType.PURGE_REQUEST,
+                source_nbma=station.nbma,
+                source=station.address,
+                destination=requester,
+                body=Exchange(c.NAT, station.node.next_request_id(), (cie,)),
+                extensions=station.extensions(),
+                hop_count=c.HOP_COUNT,
+            ),
+        )
+    binding.requesters.clear()
+
+
+def _way_to(station: Station, requester: IPv4Address) -> IPv4Address | None:
+    known = station.cache.known(requester)
+    if known is not None:
+        return known.nbma
+    servers = (station.cache.known(nhs.address) for nhs in station.config.nhs)
+    return next((server.nbma for server in servers if server is not None), None)
+
+
+def obey(station: Station, datagram: Datagram, packet: Packet, body: Exchange, now: float) -> None:
+    """A purge request for us: what it names goes, static entries stay; answered unless it says N."""
+    for cie in body.cies:
+        if not isinstance(cie.protocol, IPv4Address):
+            continue
+        prefix = cie.prefix if 0 < cie.prefix < 32 else 32
+        for binding in _named(station, IPv4Network((cie.protocol, prefix), strict=False)):
+            if _entitled(binding, packet, datagram.peer):
+                station.forget(binding.address)
+                purge_requesters(station, binding)
+                if binding.kind is Kind.REGISTERED:
+                    station.log_session("NHRP_NHC_DOWN", "Client", binding.address, binding.nbma, "External")
+    if not body.flags & c.NO_REPLY:
+        station.send(
+            datagram.peer,
+            replace(
+                packet,
+                type=PacketType.PURGE_REPLY,
+                extensions=station.respond(packet.extensions),
+                hop_count=c.HOP_COUNT,
+            ),
+        )
+
+
+def _named(station: Station, network: IPv4Network) -> tuple[Binding, ...]:
+    if network.prefixlen == 32:
+        binding = station.cache.get(network.network_address)
+        return () if binding is None else (binding,)
+    return tuple(binding for binding in station.cache if binding.address in network)
+
+
+def _entitled(binding: Binding, packet: Packet, peer: IPv4Address) -> bool:
+    """A registration is the client's own to take back; what was learnt by resolution anybody on the way may recall."""
+    if binding.kind is Kind.REGISTERED:
+        return binding.address == packet.source and binding.nbma in (peer, packet.source_nbma)
+    return binding.kind in (Kind.RESOLVED, Kind.IMPLICIT)

@@ -1,0 +1,230 @@
+"""One tunnel's station and the node it belongs to: what client, server and resolution have in common."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+from iosish.engine import Datagram, Event, LogEvent
+from iosish.nhrp import constants as c
+from iosish.nhrp.cache import Binding, Cache
+from iosish.nhrp.cie import Cie
+from iosish.nhrp.config import NhrpInterface
+from iosish.nhrp.extensions import Extension, ExtensionType, authentication, of_cies
+from iosish.nhrp.limits import RateLimit
+from iosish.nhrp.packet import REPLIES, ErrorCode, Fault, Packet, PacketType
+from iosish.nhrp.timers import Key, Timers
+from iosish.nhrp.wire import PacketError
+
+NextHop = Callable[[str, IPv4Address], tuple[str, IPv4Address] | None]
+"""Interface and destination to the interface and next hop of the overlay route; None: there is no route."""
+
+TYPE_NAMES = {kind: kind.name.replace("_", " ").title() for kind in PacketType}
+"""As `show ip nhrp traffic` writes them."""
+
+
+def direct_route(interface: str, destination: IPv4Address) -> tuple[str, IPv4Address]:
+    """The overlay of a router without overlay routes: everybody is on the tunnel itself."""
+    return interface, destination
+
+
+class Node:
+    """What all stations of a router share: clock-free timers, one counter of request ids, and what goes out."""
+
+    def __init__(self, source: random.Random, next_hop: NextHop | None) -> None:
+        self.random = source
+        self.next_hop = next_hop or direct_route
+        self.timers = Timers()
+        self.stations: dict[str, Station] = {}
+        self.peers = RateLimit(c.PEER_BURST, c.PEER_RATE, c.MAX_PEERS)
+        self._errors = RateLimit(c.ERROR_BURST, c.ERROR_RATE, c.MAX_PEERS)
+        self._lines = RateLimit(c.LOG_BURST, c.LOG_RATE, c.MAX_PEERS)
+        self._request_id = 0
+        self._datagrams: list[Datagram] = []
+        self._events: list[Event] = []
+
+    def next_request_id(self) -> int:
+        self._request_id = self._request_id % 0xFFFFFFFF + 1
+        return self._request_id
+
+    def is_own(self, address: object) -> bool:
+        """Whether a tunnel of ours has this protocol address."""
+        return any(station.address == address for station in self.stations.values())
+
+    def queue(self, datagram: Datagram) -> bool:
+        if len(self._datagrams) >= c.MAX_QUEUED:
+            return False
+        self._datagrams.append(datagram)
+        return True
+
+    def log(self, facility: str, severity: int, mnemonic: str, text: str) -> None:
+        if len(self._events) < c.MAX_QUEUED:
+            self._events.append(LogEvent(facility, severity, mnemonic, text))
+
+    def log_about(self, peer: IPv4Address, now: float, facility: str, severity: int, mnemonic: str, text: str) -> None:
+        """A line that `peer` can cause: only so many of one kind."""
+        if self._lines.allows((peer, mnemonic), now):
+            self.log(facility, severity, mnemonic, text)
+
+    def may_complain(self, peer: IPv4Address, now: float) -> bool:
+        return self._errors.allows(peer, now)
+
+    def take_datagrams(self) -> list[Datagram]:
+        taken, self._datagrams = self._datagrams, []
+        return taken
+
+    def take_events(self) -> list[Event]:
+        taken, self._events = self._events, []
+        return taken
+
+
+class Station:
+    """NHRP on one operational or idle tunnel: configuration, cache, counters, and the way out."""
+
+    def __init__(self, node: Node, config: NhrpInterface) -> None:
+        self.node = node
+        self.config = config
+        self.cache = Cache()
+        self.public_nbma: IPv4Address | None = None
+        self.sent: Counter[str] = Counter()
+        self.received: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def address(self) -> IPv4Address:
+        return self.config.address.ip
+
+    @property
+    def nbma(self) -> IPv4Address:
+        """Our outer address; only asked of an operational station."""
+        if self.config.nbma is None:
+            raise ValueError(f"{self.name} has no source")
+        return self.config.nbma
+
+    def key(self, reason: str, address: IPv4Address) -> Key:
+        return Key(self.name, reason, address)
+
+    # --- building ---------------------------------------------------------------------------------------------------
+
+    def record(self, protocol: IPv4Address | None = None) -> Cie:
+        """This station as responder and transit records show it."""
+        return Cie(
+            prefix=c.RECORD_PREFIX,
+            mtu=self.config.mtu,
+            holding_time_s=self.config.holdtime_s,
+            nbma=self.nbma,
+            protocol=protocol or self.address,
+            preference=c.PREFERENCE,
+        )
+
+    def nat_record(self, nbma: IPv4Address, protocol: IPv4Address) -> Cie:
+        return Cie(prefix=c.NAT_PREFIX, mtu=self.config.mtu, nbma=nbma, protocol=protocol, preference=c.PREFERENCE)
+
+    def extensions(self, nat: Iterable[Cie] = ()) -> tuple[Extension, ...]:
+        """What a request of ours carries; authentication is put in when it leaves."""
+        records = (ExtensionType.FORWARD_RECORD, ExtensionType.REVERSE_RECORD) if self.config.record else ()
+        empty = (of_cies(kind) for kind in (ExtensionType.RESPONDER, *records))
+        return (*empty, of_cies(ExtensionType.NAT, nat))
+
+    def respond(self, extensions: tuple[Extension, ...] | None) -> tuple[Extension, ...] | None:
+        """The extensions of a request as its reply carries them: all back, in their order, with us as the responder."""
+        if extensions is None:
+            return None
+        responder = of_cies(ExtensionType.RESPONDER, (self.record(self.config.responder),))
+        return tuple(responder if item.type == ExtensionType.RESPONDER else item for item in extensions)
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def send(self, peer: IPv4Address, packet: Packet) -> None:
+        """Hand `packet` out for `peer`, with exactly one authentication extension where we have a password."""
+        try:
+            payload = replace(packet, extensions=self._seal(packet)).encode()
+        except PacketError as error:
+            self.refused[error.reason] += 1
+            return
+        if self.node.queue(Datagram(self.name, peer, self.nbma, payload)):
+            self.sent[TYPE_NAMES[packet.type]] += 1
+        else:
+            self.refused["queue is full"] += 1
+
+    def _seal(self, packet: Packet) -> tuple[Extension, ...] | None:
+        password = self.config.authentication
+        if password is None or packet.type is PacketType.ERROR_INDICATION:
+            return packet.extensions
+        sealed: list[Extension] = []
+        place = None
+        for item in packet.extensions or ():
+            if item.type == ExtensionType.AUTHENTICATION:
+                place = len(sealed) if place is None else place
+                continue
+            if place is None and item.type == ExtensionType.NAT:
+                place = len(sealed)
+                # A request of ours has none yet: IOS puts it before the NAT extension. In what we pass on it
+                # may follow instead, and keeps its own place below.
+                if any(later.type == ExtensionType.AUTHENTICATION for later in packet.extensions or ()):
+                    place = None
+            sealed.append(item)
+        sealed.insert(len(sealed) if place is None else place, authentication(password))
+        return tuple(sealed)
+
+    def complain(
+        self,
+        datagram: Datagram,
+        packet: Packet,
+        code: ErrorCode,
+        now: float,
+        offset: int = 0,
+        reason: str | None = None,
+    ) -> None:
+        """Refuse `packet` with an error indication to who handed it to us; never about an error (RFC 2332 5.2.7)."""
+        self.refuse(datagram.peer, reason or code.name.lower().replace("_", " "), now)
+        if packet.type is PacketType.ERROR_INDICATION or not self.node.may_complain(datagram.peer, now):
+            return
+        self.send(
+            datagram.peer,
+            Packet(
+                type=PacketType.ERROR_INDICATION,
+                source_nbma=self.nbma,
+                source=self.address,
+                destination=packet.destination if packet.type in REPLIES else packet.source,
+                body=Fault(code, offset, datagram.payload[: c.MAX_QUOTED]),
+                hop_count=c.HOP_COUNT,
+            ),
+        )
+
+    def refuse(self, peer: IPv4Address, reason: str, now: float) -> None:
+        """Count a packet that is not obeyed, and say so in the log."""
+        self.refused[reason] += 1
+        self.node.log_about(
+            peer, now, "IOSISH", 4, "NHRP_REFUSED", f"{self.name}: NHRP packet from {peer} refused: {reason}"
+        )
+
+    # --- cache ------------------------------------------------------------------------------------------------------
+
+    def expire_at(self, binding: Binding, at: float) -> None:
+        binding.expires_at = at
+        self.node.timers.set(self.key("expiry", binding.address), at)
+
+    def forget(self, address: IPv4Address) -> Binding | None:
+        """Remove an entry with its timers."""
+        for reason in ("expiry", "refresh", "resolution"):
+            self.node.timers.cancel(self.key(reason, address))
+        return self.cache.remove(address)
+
+    def log_session(
+        self, mnemonic: str, role: str, address: IPv4Address, nbma: IPv4Address | None, reason: str | None = None
+    ) -> None:
+        """`%DMVPN-5-NHRP_NHS_UP` and its kin, as IOS words them."""
+        what = "UP" if reason is None else f"DOWN, Reason: {reason}(NHRP: no error)"
+        text = (
+            f"{self.name}: Next Hop {role} : (Tunnel: {address} NBMA: {nbma} ) for "
+            f"(Tunnel: {self.address} NBMA: {self.config.nbma}) is {what}"
+        )
+        self.node.log("DMVPN", 5, mnemonic, text)
