@@ -1,0 +1,312 @@
+"""The router as its terminal sessions see it: configuration, saving, snapshots, probes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any
+
+from iosish.cli.enter import enter
+from iosish.cli.grammar import Grammar
+from iosish.cli.load import decode, load
+from iosish.cli.matcher import Match
+from iosish.cli.render import render
+from iosish.config.draft import Draft, Section
+from iosish.config.model import Config
+from iosish.config.store import Store
+from iosish.desired import PlaneCounters
+from iosish.engine import Event, LogEvent
+from iosish.forwarding.tables import InterfaceCounters
+from iosish.icmp.ping import Ping, PingRequest
+from iosish.icmp.traceroute import Traceroute, TracerouteRequest
+from iosish.log import LogBuffer
+from iosish.log import line as log_line
+from iosish.runtime.clock import Clock, monotonic
+from iosish.runtime.driver import Driver
+from iosish.runtime.options import RouterOptions
+from iosish.runtime.probing import Probing
+from iosish.runtime.rates import Rates
+from iosish.snapshot import InterfaceState, LogRecord, Route, SessionState, Snapshot
+
+#: A paste is reconciled when no line came for this long, or at the latest after the second time.
+QUIET_S, LATEST_S = 0.02, 0.5
+
+
+class RouterHost:
+    """One router's `terminal.host.Host`."""
+
+    def __init__(self, grammar: Grammar, options: RouterOptions) -> None:
+        self.grammar = grammar
+        self.options = options
+        self.clock = Clock()
+        self.log = LogBuffer()
+        self.rates = Rates()
+        self.driver = Driver(self._event, self._changed)
+        self.reloading = asyncio.Event()
+        self.sessions: Callable[[Any], tuple[SessionState, ...]] = lambda mine: ()
+        self.changed: Callable[[], None] = lambda: None
+        self.refused: tuple[str, ...] = ()
+        self._loop = asyncio.get_running_loop()
+        self._store = Store(options.startup_path)
+        self._config = Config()
+        self._draft: Draft | None = None
+        self._dirty = False
+        self._reconcile: asyncio.TimerHandle | None = None
+        self._first_line_at = 0.0
+        self._saved = Config()
+        self._listeners: set[Callable[[LogRecord], None]] = set()
+        self._identifiers = itertools.count(os.getpid())
+        self._started_at = monotonic()
+        self._started_wall = self.clock.now(None)
+        self._base: dict[str, InterfaceCounters] = {}
+        self._cleared_at: dict[str, float] = {}
+        self._last_change: tuple[datetime, str] | None = None
+        self._last_saved: datetime | None = None
+        self._status: dict[str, Any] = {}
+
+    # Configuration
+
+    def boot(self) -> None:
+        """Load the startup-config and put it to work. A line that is refused is logged, the rest counts."""
+        try:
+            data = self._store.read()
+        except OSError as error:
+            self.say("IOSISH", 2, "CONFIG_UNREADABLE", f"startup-config: {error.strerror or error}")
+            data = None
+        if data is not None:
+            loaded = load(self.grammar, decode(data))
+            self._config = self._saved = loaded.config
+            name = self.options.startup_path.name
+            self.refused = tuple(f"{name}:{line.number}: {line.reason}: {line.text}" for line in loaded.refused())
+            for line in loaded.lines:
+                if line.reason:
+                    text = f"startup-config line {line.number} is refused: {line.text.strip()}: {line.reason}"
+                    self.say("IOSISH", 4, "CONFIG_REFUSED", text)
+                if line.warning:
+                    self.say("IOSISH", 4, "CONFIG_KEPT", f"{line.text.strip()}: {line.warning}")
+        self.driver.configure(self._config)
+
+    @property
+    def config(self) -> Config:
+        if self._dirty and self._draft is not None:
+            self._config = self._draft.freeze()
+            self._dirty = False
+        return self._config
+
+    def enter(self, section: Section, match: Match) -> tuple[Section, list[str]]:
+        if self._draft is None:
+            self._draft = Draft(self._config)
+        section, messages = enter(self.grammar, self._draft, section, match)
+        self._dirty = True
+        if match.command.warn and not match.negated and not messages:
+            self.say("IOSISH", 4, "CONFIG_KEPT", f"{match.text}: {match.command.warn}")
+        now = self._loop.time()
+        if self._reconcile is None:
+            self._first_line_at = now
+        else:
+            self._reconcile.cancel()
+        at = min(now + QUIET_S, self._first_line_at + LATEST_S)
+        self._reconcile = self._loop.call_at(at, self.reconcile)
+        return section, messages
+
+    def reconcile(self) -> None:
+        """Put what was entered to work, once for all lines of a paste."""
+        if self._reconcile is not None:
+            self._reconcile.cancel()
+            self._reconcile = None
+        if self.config != self.driver.router.config:
+            self.driver.configure(self._config)
+
+    def leave_configuration(self, by: str) -> None:
+        self.reconcile()
+        self._last_change = (self.clock.now(self._config.timezone), by)
+        self.say("SYS", 5, "CONFIG_I", f"Configured from console by {by}")
+
+    def running_config(self) -> str:
+        config = self.config
+        lines = render(self.grammar, config)
+        if config.version == Config().version:
+            lines = [f"version {config.version}", "!", *lines]
+        return "\n".join([*lines, "end", ""])
+
+    def startup_config(self) -> str | None:
+        data = self._store.read()
+        return None if data is None else decode(data)
+
+    def save(self) -> None:
+        self._store.write(self.running_config())
+        self._saved = self.config
+        self._last_saved = self.clock.now(self.config.timezone)
+
+    def erase(self) -> None:
+        self._store.erase()
+        self._saved = Config()
+
+    @property
+    def modified(self) -> bool:
+        return self.config != self._saved
+
+    def reload(self) -> None:
+        self.reloading.set()
+
+    # What is asked
+
+    def resolve(self, name: str) -> IPv4Address | None:
+        try:
+            return IPv4Address(name)
+        except AddressValueError:
+            hosts = self.config.hosts
+            return next((address for known, address in hosts.items() if known.lower() == name.lower()), None)
+
+    def ping(self, request: PingRequest, abort: asyncio.Event) -> Probing:
+        return Probing(Ping(request, next(self._identifiers) & 0xFFFF), abort)
+
+    def traceroute(self, request: TracerouteRequest, abort: asyncio.Event) -> Probing:
+        names = {address: name for name, address in self.config.hosts.items()}
+        return Probing(Traceroute(request, next(self._identifiers) & 0xFFFF, names.get), abort)
+
+    def clear(self, what: str, **arguments: Any) -> None:
+        if what == "nhrp":
+            self.driver.clear_nhrp(arguments.get("interface"), arguments.get("address"))
+        elif what == "dmvpn":
+            self.driver.clear_dmvpn(arguments.get("peer_nbma") or arguments.get("peer_tunnel"))
+        elif what == "counters":
+            self._loop.create_task(self._clear_counters(arguments.get("interface")))
+        elif what == "logging":
+            self.log.clear()
+
+    async def _clear_counters(self, interface: str | None) -> None:
+        counters = await self._counters()
+        for name in [interface] if interface else list(self.config.interfaces):
+            if name in counters.interfaces:
+                self._base[name] = counters.interfaces[name]
+            self._cleared_at[name] = monotonic()
+
+    def set_clock(self, wall: datetime) -> None:
+        self.clock.set(wall, self.config.timezone)
+
+    async def _counters(self) -> PlaneCounters:
+        plane = self.driver.plane
+        return await plane.counters() if plane else PlaneCounters()
+
+    async def sample_rates(self) -> None:
+        """Read the counters for the 5-minute rates; called now and then."""
+        self.rates.sample((await self._counters()).interfaces, monotonic())
+
+    async def snapshot(self, session: Any = None) -> Snapshot:
+        self.reconcile()
+        config, plane, now = self.config, self.driver.plane, monotonic()
+        counters = await self._counters()
+        self.rates.sample(counters.interfaces, now)
+        return Snapshot(
+            config=config,
+            now=now,
+            wall=self.clock.now(config.timezone),
+            clock_authoritative=self.clock.authoritative,
+            started_at=self._started_at,
+            started_wall=self._started_wall,
+            plane=plane.name if plane else "none",
+            kernel=os.uname().release,
+            memory_kb=os.sysconf("SC_PHYS_PAGES") * (os.sysconf("SC_PAGE_SIZE") // 1024),
+            reload_reason=self.options.reason,
+            desired=self.driver.router.desired,
+            interfaces=self._interfaces(counters.interfaces),
+            routes=tuple(self._routes()),
+            nhrp=self.driver.router.nhrp_state(now),
+            arp=await plane.arp() if plane else (),
+            log=self.log.records(),
+            log_dropped=self.log.dropped,
+            sessions=self.sessions(session),
+            history=tuple(session.history.lines) if session is not None else (),
+            drops=counters.drops,
+            last_change=self._last_change,
+            last_saved=self._last_saved,
+        )
+
+    def _interfaces(self, counters: Mapping[str, InterfaceCounters]) -> dict[str, InterfaceState]:
+        router = self.driver.router
+        return {
+            name: InterfaceState(
+                name=name,
+                admin_up=status.admin_up,
+                line_up=status.line_up,
+                reason=status.reason,
+                link=router.links.get(name),
+                source=status.source,
+                changed_at=router.changed_at.get(name),
+                cleared_at=self._cleared_at.get(name),
+                counters=_since(counters.get(name, InterfaceCounters()), self._base.get(name)),
+                rates=self.rates.of(name),
+            )
+            for name, status in router.statuses.items()
+        }
+
+    def _routes(self) -> list[Route]:
+        return [
+            Route(path.code, path.network, path.interface, path.next_hop, path.distance, 0, path.tag)
+            for path in self.driver.router.rib.all()
+        ]
+
+    def status(self) -> dict[str, Any]:
+        """What the lab and other programs ask: one JSON object."""
+        router = self.driver.router
+        interfaces = {}
+        for name, status in router.statuses.items():
+            interface = router.config.interfaces[name]
+            interfaces[name] = {
+                "admin_up": status.admin_up,
+                "line_up": status.line_up,
+                "reason": status.reason,
+                "address": str(status.addresses[0]) if status.addresses else None,
+                "addresses": [str(address) for address in status.addresses],
+                "description": interface.description,
+            }
+        nhrp = router.nhrp_state(monotonic())
+        servers = [
+            {"interface": name, "address": str(nhs.address), "up": nhs.status == "RE"}
+            for name, state in nhrp.interfaces.items()
+            for nhs in state.nhs
+        ]
+        return {
+            "hostname": self.config.hostname,
+            "pid": os.getpid(),
+            "interfaces": interfaces,
+            "nhs": servers,
+            "modified": self.modified,
+            "refused": list(self.refused),
+        }
+
+    # The log
+
+    def say(self, facility: str, severity: int, mnemonic: str, text: str) -> None:
+        wall = self.clock.now(self._config.timezone)
+        record = self.log.append(wall, self.clock.authoritative, facility, severity, mnemonic, text)
+        if self.options.log_to == "stdout":
+            print(log_line(record), flush=True)
+        for listener in tuple(self._listeners):
+            listener(record)
+
+    def on_log(self, listener: Callable[[LogRecord], None]) -> Callable[[], None]:
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    def _event(self, event: Event) -> None:
+        if isinstance(event, LogEvent):
+            self.say(event.facility, event.severity, event.mnemonic, event.text)
+
+    def _changed(self) -> None:
+        self.changed()
+
+
+def _since(counters: InterfaceCounters, base: InterfaceCounters | None) -> InterfaceCounters:
+    """What was counted since `clear counters`."""
+    if base is None:
+        return counters
+    names: tuple[str, ...] = ("packets_in", "bytes_in", "packets_out", "bytes_out", "multicast_in", "multicast_out")
+    names += ("errors_in", "errors_out", "drops_in", "drops_out")
+    since = {name: max(0, getattr(counters, name) - getattr(base, name)) for name in names}
+    return InterfaceCounters(**since, last_in=counters.last_in, last_out=counters.last_out)

@@ -1,0 +1,26 @@
+"""What a router process is started with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RouterOptions:
+    """`name` is what logs call it until its hostname is known; `startup_path` its startup-config.
+
+    `socket_path` is where consoles come in; its folder is 0700. `interfaces` maps IOS names to devices (`--interface`).
+    `log_to` "stdout" prints every log line there. `reason` is what `show version` says about the last start.
+    `ready` is called once, when the sockets are open and the first configuration is applied.
+    """
+
+    name: str
+    startup_path: Path
+    socket_path: Path
+    state_dir: Path
+    interfaces: Mapping[str, str] = field(default_factory=dict)
+    log_to: str | None = None
+    reason: str = "power-on"
+    ready: Callable[[], None] | None = None

@@ -1,0 +1,76 @@
+"""The life of one router process: start, serve, reload, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+from dataclasses import replace
+
+from iosish import resources
+from iosish.cli.grammar import Grammar
+from iosish.cli.grammar import load as load_grammar
+from iosish.plane.user import UserPlane
+from iosish.runtime.host import RouterHost
+from iosish.runtime.options import RouterOptions
+from iosish.terminal.server import Server
+
+#: How often the counters are read for the 5-minute rates.
+RATES_EVERY_S = 10.0
+#: The output of the session that asked for a reload gets this long to leave.
+RELOAD_AFTER_S = 0.2
+
+
+def serve(options: RouterOptions, grammar: Grammar | None = None) -> int:
+    """Run a router until SIGTERM or SIGINT; a reload starts it anew in the same process. Gives the exit status."""
+    grammar = grammar or load_grammar(resources.folder("grammar"))
+    gc.freeze()
+    while asyncio.run(_serve(options, grammar)):
+        options = replace(options, reason="reload", ready=None)
+    return 0
+
+
+async def _serve(options: RouterOptions, grammar: Grammar) -> bool:
+    """One life of the router; tells whether it is to start again."""
+    loop = asyncio.get_running_loop()
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, ending.set)
+    host = RouterHost(grammar, options)
+    plane = UserPlane(host.driver, options.interfaces)
+    server = Server(host, options.socket_path, host.status)
+    host.sessions = server.sessions
+    host.changed = server.changed
+    rates: asyncio.Task[None] | None = None
+    try:
+        await plane.start()
+        host.driver.attach(plane)
+        host.say("SYS", 5, "RESTART", "System restarted --")
+        host.boot()
+        await plane.settled()
+        await server.start()
+        rates = asyncio.create_task(_sample(host))
+        if options.ready:
+            options.ready()
+        over = [asyncio.ensure_future(ending.wait()), asyncio.ensure_future(host.reloading.wait())]
+        await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        for waiting in over:
+            waiting.cancel()
+        if not ending.is_set():
+            await asyncio.sleep(RELOAD_AFTER_S)
+    finally:
+        if rates:
+            rates.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await rates
+        await server.close()
+        host.driver.stop()
+        await plane.stop()
+    return host.reloading.is_set() and not ending.is_set()
+
+
+async def _sample(host: RouterHost) -> None:
+    while True:
+        await asyncio.sleep(RATES_EVERY_S)
+        await host.sample_rates()
