@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from ipaddress import IPv4Address
 from typing import Any, Protocol
 
@@ -10,6 +12,8 @@ from iosish.cli.grammar import Grammar
 from iosish.cli.matcher import Match
 from iosish.config.draft import Section
 from iosish.config.model import Config
+from iosish.icmp.ping import PingRequest
+from iosish.icmp.traceroute import TracerouteRequest
 from iosish.snapshot import LogRecord, Snapshot
 
 
@@ -50,18 +54,22 @@ class Host(Protocol):
 
     async def snapshot(self, session: Any = None) -> Snapshot: ...
 
-    def ping(self, request: Any) -> AsyncIterator[str]:
-        """Run an `icmp.ping.PingRequest`; yields text as it comes ("!", "."), the last line included."""
+    def ping(self, request: PingRequest, abort: asyncio.Event) -> AsyncIterator[str]:
+        """Run a ping; yields text as it comes ("!", "."), the last line included, which also comes after `abort`."""
 
-    def traceroute(self, request: Any) -> AsyncIterator[str]: ...
+    def traceroute(self, request: TracerouteRequest, abort: asyncio.Event) -> AsyncIterator[str]: ...
 
     def resolve(self, name: str) -> IPv4Address | None:
         """A name of `ip host`, or an address in text."""
 
     def clear(self, what: str, **arguments: Any) -> None:
-        """`clear ip nhrp`, `clear dmvpn session`, `clear counters`: `what` is "nhrp", "dmvpn", "counters", "logging"."""
+        """`clear ip nhrp`, `clear dmvpn session` and so on: `what` is "nhrp", "dmvpn", "counters" or "logging".
 
-    def set_clock(self, wall: Any) -> None: ...
+        Arguments: `address` (nhrp), `interface`, `peer_nbma`, `peer_tunnel`, `static` (dmvpn), `interface` (counters).
+        """
+
+    def set_clock(self, wall: datetime) -> None:
+        """`clock set`: `wall` is in the router's time zone, without one of its own."""
 
     def on_log(self, listener: Callable[[LogRecord], None]) -> Callable[[], None]:
         """Hear log lines as they come; gives the function that ends it."""

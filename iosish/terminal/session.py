@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from iosish.cli import banner
 from iosish.cli.enter import TOP, find
-from iosish.cli.grammar import GrammarError, Mode, resolve_handler
+from iosish.cli.grammar import Mode, resolve_handler
 from iosish.cli.matcher import Failure, Match, match
 from iosish.config.draft import Section
 from iosish.terminal import pipes
@@ -189,30 +189,6 @@ class Session(ABC):
             await asyncio.sleep(0)
             self._sliced_at = time.monotonic()
 
-    async def until_interrupted(self, texts: AsyncIterator[str]) -> AsyncIterator[str]:
-        """The texts as they come, until the one at the terminal presses Ctrl-Shift-6."""
-        interrupted = asyncio.ensure_future(self.interrupted.wait())
-        try:
-            while True:
-                coming = asyncio.ensure_future(anext(texts, None))
-                try:
-                    await asyncio.wait((coming, interrupted), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    if not coming.done():
-                        coming.cancel()
-                        await asyncio.wait((coming,))
-                if coming.cancelled():
-                    return
-                text = coming.result()
-                if text is None:
-                    return
-                yield text
-        finally:
-            interrupted.cancel()
-            close = getattr(texts, "aclose", None)
-            if close:
-                await close()
-
     # Modes.
 
     @property
@@ -324,6 +300,21 @@ class Session(ABC):
         else:
             self.leave_configuration()
 
+    async def replay(self, text: str) -> None:
+        """Enter a whole configuration, from its top, as if it were typed in configuration mode."""
+        before, self.section = self.section, TOP
+        try:
+            for line in text.splitlines():
+                if self.section is None:  # behind `end`
+                    break
+                if line.strip() == "end":
+                    self.section = None
+                else:
+                    await self.execute(line)
+                    await self.breathe()
+        finally:
+            self.section, self._banner = before, None
+
     async def _execute_exec(self, line: str, start: int) -> None:
         """An EXEC command that stands in `line` from column `start` on (behind `do`)."""
         grammar = self.host.grammar
@@ -413,6 +404,3 @@ class Session(ABC):
 def _function(handler: str) -> Callable[..., Any]:
     function: Callable[..., Any] = resolve_handler(handler)
     return function
-
-
-__all__ = ["CONSOLE", "GrammarError", "Hangup", "Host", "Interrupted", "Line", "Outlet", "Session"]

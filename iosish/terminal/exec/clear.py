@@ -1,0 +1,31 @@
+"""`clear ...`."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Any
+
+from iosish.terminal.session import Session
+
+
+async def nhrp(session: Session, address: IPv4Address | None = None, **others: Any) -> None:
+    """`clear ip nhrp [A.B.C.D]`."""
+    session.host.clear("nhrp", address=address, **others)
+
+
+async def dmvpn_session(session: Session, **which: Any) -> None:
+    """`clear dmvpn session [interface X] [peer nbma|tunnel A] [static]`."""
+    session.host.clear("dmvpn", **which)
+
+
+async def counters(session: Session, interface: str | None = None) -> None:
+    """`clear counters [X]`."""
+    where = "this interface" if interface else "all interfaces"
+    if await session.confirm(f'Clear "show interface" counters on {where}'):
+        session.host.clear("counters", interface=interface)
+
+
+async def logging(session: Session) -> None:
+    """`clear logging`."""
+    if await session.confirm("Clear logging buffer"):
+        session.host.clear("logging")

@@ -1,0 +1,234 @@
+"""A small router for sessions to talk to: a real grammar, model and draft, and no network behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from functools import cache
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from iosish.cli import grammar as grammar_module
+from iosish.cli.enter import enter
+from iosish.cli.grammar import Grammar
+from iosish.cli.matcher import Match
+from iosish.cli.notation import compile_files
+from iosish.config.draft import Draft, Section
+from iosish.config.model import Config
+from iosish.icmp.ping import PingRequest
+from iosish.icmp.traceroute import TracerouteRequest
+from iosish.snapshot import LogRecord, Snapshot
+from iosish.terminal import session as session_module
+from iosish.terminal.scripted import ScriptedSession
+from iosish.terminal.session import CONSOLE, Line
+from iosish.terminal.typed import TypedSession
+
+
+@cache
+def small_grammar() -> Grammar:
+    with patch.object(grammar_module, "fields_without", lambda bound, config: []):
+        return grammar_module._Builder(compile_files([Path(__file__).with_name("small.cli")])).build()
+
+
+class Router:
+    """What a session asks of its router, answered from memory; `cleared`, `left`, `pings` tell what was asked."""
+
+    def __init__(self) -> None:
+        self.grammar = small_grammar()
+        self._draft = Draft(Config(hostname="R1"))
+        self.startup: str | None = None
+        self.saved = 0
+        self.reloads = 0
+        self.left: list[str] = []
+        self.cleared: list[tuple[str, dict[str, Any]]] = []
+        self.pings: list[PingRequest] = []
+        self.traceroutes: list[TracerouteRequest] = []
+        self.modified = False
+        self.disk_full = False
+        self.pinging = asyncio.Event()
+        self._listeners: list[Callable[[LogRecord], None]] = []
+
+    @property
+    def config(self) -> Config:
+        return self._draft.freeze()
+
+    def enter(self, section: Section, match: Match) -> tuple[Section, list[str]]:
+        self.modified = True
+        return enter(self.grammar, self._draft, section, match)
+
+    def leave_configuration(self, by: str) -> None:
+        self.left.append(by)
+        self.log(f"Configured from console by {by}")
+
+    def log(self, text: str) -> None:
+        record = LogRecord(1, datetime(2026, 3, 1, 12, 0, 0), False, "SYS", 5, "CONFIG_I", text)
+        for listener in list(self._listeners):
+            listener(record)
+
+    def running_config(self) -> str:
+        lines = [f"!\nversion 15.9\n!\nhostname {self.config.hostname}\n!"]
+        for interface in self.config.interfaces.values():
+            lines.append(f"interface {interface.name}")
+            if interface.description:
+                lines.append(f" description {interface.description}")
+            address = interface.ip_address
+            lines.append(f" ip address {address.address} {address.mask}" if address else " no ip address")
+            lines.append("!")
+        return "\n".join([*lines, "end", ""])
+
+    def startup_config(self) -> str | None:
+        return self.startup
+
+    def save(self) -> None:
+        if self.disk_full:
+            raise OSError(28, "No space left on device")
+        self.startup, self.modified = self.running_config(), False
+
+    def erase(self) -> None:
+        self.startup = None
+
+    def reload(self) -> None:
+        self.reloads += 1
+
+    async def snapshot(self, session: Any = None) -> Snapshot:
+        now = datetime(2026, 3, 1, 12, 0, 0)
+        history = session.history.lines if session else ()
+        return Snapshot(self.config, 0.0, now, False, 0.0, now, "memory", "Linux", 1, history=history)
+
+    async def ping(self, request: PingRequest, abort: asyncio.Event) -> AsyncIterator[str]:
+        self.pings.append(request)
+        yield f"Type escape sequence to abort.\nSending {request.repeat}, {request.size}-byte ICMP Echos to "
+        yield f"{request.destination}, timeout is {request.timeout_s:g} seconds:\n"
+        sent = 0
+        while sent < request.repeat and not abort.is_set():
+            sent += 1
+            yield "!"
+            self.pinging.set()
+            await asyncio.sleep(0)
+        yield f"\nSuccess rate is 100 percent ({sent}/{sent}), round-trip min/avg/max = 1/1/1 ms\n"
+
+    async def traceroute(self, request: TracerouteRequest, abort: asyncio.Event) -> AsyncIterator[str]:
+        self.traceroutes.append(request)
+        yield f"Type escape sequence to abort.\nTracing the route to {request.destination}\n"
+
+    def resolve(self, name: str) -> IPv4Address | None:
+        if name == "R5":
+            return IPv4Address("10.0.0.5")
+        try:
+            return IPv4Address(name)
+        except ValueError:
+            return None
+
+    def clear(self, what: str, **arguments: Any) -> None:
+        self.cleared.append((what, arguments))
+
+    def set_clock(self, wall: datetime) -> None:
+        self.log(f"clock {wall}")
+
+    def on_log(self, listener: Callable[[LogRecord], None]) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+
+def _clock(snapshot: Snapshot) -> str:
+    return f"*{snapshot.wall:%H:%M:%S}.000 UTC Sun Mar 1 2026\n"
+
+
+def _history(snapshot: Snapshot) -> str:
+    return "".join(f"  {line}\n" for line in snapshot.history)
+
+
+def _numbers(snapshot: Snapshot) -> str:
+    return "".join(f"line {number}\n" for number in range(1, 41))
+
+
+def _wrong(snapshot: Snapshot) -> str:
+    raise KeyError("Tunnel0")
+
+
+_SHOWN: dict[str, Callable[[Snapshot], str]] = {
+    "show.fake.clock": _clock,
+    "show.fake.history": _history,
+    "show.fake.numbers": _numbers,
+    "show.fake.wrong": _wrong,
+}
+_resolve = session_module._function
+session_module._function = lambda handler: _SHOWN.get(handler) or _resolve(handler)  # type: ignore[assignment]
+
+
+class Collected:
+    """A way out that keeps all that is sent."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.unread = 0
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    async def drain(self) -> None:
+        pass
+
+    def backlog(self) -> int:
+        return self.unread
+
+
+def screen(data: bytes) -> str:
+    """What a terminal shows after these octets: CR, LF and BS move, BEL rings, everything else is text."""
+    lines: list[list[str]] = [[]]
+    column = 0
+    for character in data.decode():
+        line = lines[-1]
+        if character == "\r":
+            column = 0
+        elif character == "\n":
+            lines.append([])
+        elif character == "\b":
+            column = max(0, column - 1)
+        elif character != "\a":
+            line.extend(" " * (column + 1 - len(line)))
+            line[column] = character
+            column += 1
+    return "\n".join("".join(line).rstrip() for line in lines)
+
+
+async def typed(
+    text: str | bytes, router: Router | None = None, *, line: Line = CONSOLE, columns: int = 80, rows: int = 24
+) -> bytes:
+    """The octets that a session sends while `text` is typed, and the line is hung up."""
+    outlet = Collected()
+    session = TypedSession(router or Router(), line, outlet, columns=columns, rows=rows)
+    data = text.encode() if isinstance(text, str) else text
+    session.feed(data)
+    session.end()
+    await session.run()
+    return outlet.data
+
+
+def shown(text: str | bytes, router: Router | None = None, **options: Any) -> str:
+    """The screen after `text` was typed, privileged from the start."""
+
+    async def run() -> bytes:
+        data = text.encode() if isinstance(text, str) else text
+        return await typed(b"enable\r" + data, router, **options)
+
+    sent = asyncio.run(run())
+    assert b"\x1b" not in sent
+    return screen(sent).removeprefix("R1>enable\n")
+
+
+def scripted(text: str | bytes, router: Router | None = None) -> tuple[str, bool]:
+    """What a script gets for its lines, and whether any was refused."""
+
+    async def run() -> tuple[str, bool]:
+        outlet = Collected()
+        session = ScriptedSession(router or Router(), CONSOLE, outlet)
+        session.feed(text.encode() if isinstance(text, str) else text)
+        session.end()
+        await session.run()
+        return outlet.data.decode(), session.refused
+
+    return asyncio.run(run())
