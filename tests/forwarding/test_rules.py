@@ -160,13 +160,13 @@ class TestSize:
         assert (told[ICMP].type, told[ICMP].code, told[ICMP].nexthopmtu) == (3, 4, 1400)
 
     def test_a_flood_is_answered_only_so_often(self) -> None:
-        rules = forwarder()
+        rules, packet = forwarder(), inner(1500, flags="DF")
         for _ in range(1000):
-            rules.transmit("Tunnel0", 2, inner(1500, flags="DF"), 1.0)
+            rules.transmit("Tunnel0", 2, packet, 1.0)
         assert len(rules.returned) == ICMP_BURST
         for second in range(2, 100):
             for _ in range(100):
-                rules.transmit("Tunnel0", 2, inner(1500, flags="DF"), second)
+                rules.transmit("Tunnel0", 2, packet, second)
         assert len(rules.returned) == RETURNED_MAX
 
     def test_nobody_is_told_about_multicast(self) -> None:
@@ -306,9 +306,9 @@ class TestReceive:
         assert reasons(rules) == {"tunnel blocked": 2}
 
     def test_a_flood_of_refusals_is_bounded(self) -> None:
-        rules = forwarder()
+        rules, frame = forwarder(), framed(inner(), 5)
         for number in range(1000):
-            rules.receive(bytes((10, 0, number >> 8, number & 255)), R1, framed(inner(), 5), 1.0)
+            rules.receive(bytes((10, 0, number >> 8, number & 255)), R1, frame, 1.0)
         assert len(rules.take_refused()) == REFUSED_MAX
         assert reasons(rules) == {"key mismatch": 1000}
 

@@ -260,13 +260,21 @@ class Kernel:
     # Out
 
     def output(self, packet: bytes) -> bool:
-        """A packet of the router's own. False when there is no way for it."""
-        destination = packet[16:20]
+        """A packet of the router's own. False when there is no way for it.
+
+        One that has DF and is too big for the interface comes back as an ICMP 3/4 from ourselves, as it does when it
+        is too big for a tunnel.
+        """
+        source, destination = packet[12:16], packet[16:20]
         if destination in self._own:
             self.world.call_soon(lambda: self._deliver(packet))
             return True
         hop = self._routes.lookup(destination)
-        return hop is not None and self._emit(hop, packet, 0) is None
+        failure = _NET_UNREACHABLE if hop is None else self._emit(hop, packet, 0)
+        if failure is not None and failure.code == ipv4.FRAGMENTATION_NEEDED and source in self._own:
+            told = ipv4.icmp_error(source, packet, *failure)
+            return told is not None and self.output(told)
+        return failure is None
 
     def output_on(self, name: str, packet: bytes) -> bool:
         """A multicast or broadcast packet of the router's own, out of the interface given."""
