@@ -18,7 +18,5 @@ ROOT = Path(__file__).parents[2]
     ["ruff check --no-cache iosish tests", "ruff format --check --no-cache iosish tests", "mypy"],
 )
 def test_style(check: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", *check.split()], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", *check.split()], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
