@@ -109,7 +109,10 @@ def inside(descriptor: int) -> Iterator[None]:
 
 
 def create(name: str) -> tuple[int, int]:
-    """Make a named namespace, with loopback up; gives its descriptor and its inode. Raises OSError (EEXIST: the name is taken)."""
+    """Make a named namespace, with loopback up; gives its descriptor and its inode.
+
+    Raises OSError (EEXIST: the name is taken).
+    """
     path = NETNS / name
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ class StateFolder:
     def copy_from(self, source: Path) -> Copies:
         """Bring the *.cfg of a folder here by the rule above. Raises Trouble."""
         try:
-            names = sorted(file.name for file in source.glob("*.cfg"))
+            names = sorted((file.name for file in source.glob("*.cfg")), key=_natural)
         except OSError as error:
             raise Trouble(f"{source}: {error.strerror}") from None
         if not names:
@@ -110,6 +111,11 @@ class StateFolder:
             write_atomically(self.path / _COPIED, json.dumps(self._copied, indent=1).encode())
         except OSError as error:
             raise Trouble(f"cannot write {self.path / _COPIED}: {error.strerror}") from None
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts R2 before R10."""
+    return [(int(digits or 0), text.lower()) for text, digits in re.findall(r"(\D*)(\d{0,9})", name)]
 
 
 def _digest(data: bytes) -> str:

@@ -1,0 +1,7 @@
+"""`python -m iosish`."""
+
+import sys
+
+from iosish.command import main
+
+sys.exit(main())

@@ -1,0 +1,154 @@
+"""`iosish run CONFIG`: one router in this network namespace, or in a named one, without a lab around it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from iosish import resources
+from iosish.lab import leftovers, namespaces, rights
+from iosish.lab.ask import say
+from iosish.lab.places import (
+    Running,
+    Trouble,
+    check_name,
+    make_private,
+    read_record,
+    router_socket,
+    run_folder,
+    run_key,
+    start_time,
+    state_folder,
+    write_atomically,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was typed; `interfaces` gives the device behind an IOS interface named in full."""
+
+    config: Path
+    name: str | None = None
+    detach: bool = False
+    netns: str | None = None
+    interfaces: dict[str, str] = field(default_factory=dict)
+
+
+def run(request: Request) -> int:
+    """Be the router until told to end. Raises Trouble."""
+    from iosish.cli import grammar
+    from iosish.lab.member import from_file
+
+    rights.check_router()
+    member = from_file(grammar.load(resources.folder("grammar")), request.config, request.config)
+    name = check_name(request.name, "router") if request.name else member.name
+    for complaint in member.complaints:
+        say(complaint)
+    folder = run_folder() / run_key(name)
+    socket_path = router_socket(folder, name)
+    if request.netns is not None:
+        _enter(request.netns)
+    if request.detach:
+        return _detached(lambda ready: _serve(request, name, folder, socket_path, None, ready))
+    return _serve(request, name, folder, socket_path, "stdout", None)
+
+
+def _enter(netns: str) -> None:
+    try:
+        namespaces.enter(netns)
+    except OSError as error:
+        raise Trouble(f"cannot enter the namespace {netns}: {error.strerror}") from None
+
+
+def _serve(
+    request: Request,
+    name: str,
+    folder: Path,
+    socket_path: Path,
+    log_to: str | None,
+    ready: Callable[[], None] | None,
+) -> int:
+    from iosish.runtime import RouterOptions, serve
+
+    state = make_private(make_private(state_folder()) / run_key(name))
+    _claim(name, folder)
+    try:
+        return serve(
+            RouterOptions(
+                name=name,
+                startup_path=request.config.absolute(),
+                socket_path=socket_path,
+                state_dir=state,
+                interfaces=request.interfaces,
+                log_to=log_to,
+                reason="power-on",
+                ready=ready,
+            )
+        )
+    finally:
+        with leftovers.lock():
+            leftovers.remove_folder(folder)
+
+
+def _claim(name: str, folder: Path) -> None:
+    with leftovers.lock():
+        make_private(folder.parent)
+        record = read_record(folder)
+        if record is not None and Running(folder, record).alive:
+            raise Trouble(f"a router {name} runs already (process {record.get('pid')}): --name gives this one another")
+        make_private(folder)
+        record = {
+            "kind": "run",
+            "name": name,
+            "pid": os.getpid(),
+            "started": start_time(os.getpid()),
+            "routers": [name],
+        }
+        write_atomically(folder / "record.json", json.dumps(record).encode())
+
+
+def _detached(body: Callable[[Callable[[], None]], int]) -> int:
+    """Run it in a process of its own; return when its sockets are open."""
+    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        status = 2
+        try:
+            os.close(read_end)
+            os.setsid()
+            status = _in_background(body, write_end)
+        finally:
+            os._exit(status)
+    os.close(write_end)
+    select.select([read_end], [], [])
+    word = os.read(read_end, 65536)
+    os.close(read_end)
+    if word == b"ready":
+        return 0
+    os.waitpid(pid, 0)
+    raise Trouble(word.decode(errors="replace") or "the router ended at once: start it without --detach to see why")
+
+
+def _in_background(body: Callable[[Callable[[], None]], int], write_end: int) -> int:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.chdir("/")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+
+    def ready() -> None:
+        with contextlib.suppress(OSError):
+            os.write(write_end, b"ready")
+            os.close(write_end)
+
+    try:
+        return body(ready)
+    except Trouble as trouble:
+        os.write(write_end, str(trouble).encode())
+        return 2
