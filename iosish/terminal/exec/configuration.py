@@ -102,6 +102,11 @@ def _configuration(name: str) -> str:
     return name
 
 
+async def copy_startup(session: Session) -> None:
+    """`copy startup-config running-config`."""
+    await copy(session, _STARTUP, _RUNNING)
+
+
 async def reload(session: Session) -> None:
     """`reload`: starts again from the startup-config."""
     host = session.host
