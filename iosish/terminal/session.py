@@ -345,7 +345,10 @@ class Session(ABC):
         """Whether an unknown command could be the name of a host: one word that no privilege level knows."""
         if len(command.split()) != 1 or self.section is not None:
             return False
-        return self.privileged or isinstance(match(self.host.grammar.privileged_exec, command), Failure)
+        if self.privileged:
+            return True
+        found = match(self.host.grammar.privileged_exec, command)
+        return isinstance(found, Failure) and found.kind == "invalid"
 
     async def _connect(self, name: str) -> None:
         """An unknown word in EXEC is the name of a host to connect to; there is no client for that here."""
