@@ -87,7 +87,8 @@ class Forwarder:
     """All tunnels of one router.
 
     `returned` holds (tunnel, IPv4 packet): ICMP errors to hand to the router's own stack as if they had come in
-    on the tunnel, for the sender of an inner packet. `counters` is kept per tunnel name, `drops` for the router.
+    on the tunnel, for the sender of an inner packet. Their source is the tunnel's own address, which Linux takes from
+    a device only with `accept_local`. `counters` is kept per tunnel name, `drops` for the router.
     """
 
     def __init__(self) -> None:
