@@ -262,7 +262,7 @@ class Forwarder:
         return used
 
     def take_refused(self) -> list[tuple[str | None, str, bytes]]:
-        """What was refused on receipt since the last call, each once: (tunnel if one is meant, reason, outer source)."""
+        """What was refused since the last call, each once: (tunnel if one is meant, reason, outer source)."""
         refused = sorted(self._refused, key=lambda entry: (entry[0] or "", entry[1], entry[2]))
         self._refused.clear()
         return refused
