@@ -9,6 +9,8 @@ from enum import IntEnum
 from iosish.nhrp.wire import Address, PacketError, Reader, nbma_length, octets
 
 _FIXED = struct.Struct(">BBHHHBBBB")
+MAX_CIES = 64
+"""Entries of one list; more is no packet of an NHRP speaker but work for its receiver."""
 
 
 class Code(IntEnum):
@@ -79,7 +81,9 @@ def read_cie(reader: Reader) -> Cie:
 
 def read_cies(reader: Reader) -> tuple[Cie, ...]:
     """All entries up to the end of what `reader` may read."""
-    cies = []
+    cies: list[Cie] = []
     while reader.left:
+        if len(cies) == MAX_CIES:
+            raise PacketError("too many clients")
         cies.append(read_cie(reader))
     return tuple(cies)

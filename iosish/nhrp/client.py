@@ -56,7 +56,7 @@ class Client:
         `again`: what we register has changed, so all servers have to hear of it.
         """
         config = self.station.config
-        wanted = {nhs.address: (nhs, config.nhs_nbma(nhs)) for nhs in config.nhs}
+        wanted = {nhs.address: (nhs, config.nhs_nbma(nhs)) for nhs in config.nhs if nhs.address != self.station.address}
         for address, registration in list(self.registrations.items()):
             if address not in wanted or wanted[address][1] != registration.nbma:
                 self._drop(registration, now)
@@ -130,6 +130,22 @@ class Client:
         if not registration.first and registration.answered:
             self._schedule(registration, max(now, registration.fresh_at + self._interval_s))
         return None
+
+    def purged(self, packet: Packet, body: Exchange, now: float) -> None:
+        """A server took our own registration back (`clear ip nhrp` there): we register again at once, though not more
+        often than once in the time between the first two registrations."""
+        if not isinstance(packet.source, IPv4Address) or all(cie.protocol != self.station.address for cie in body.cies):
+            return
+        registration = self.registrations.get(packet.source)
+        if registration is not None and not registration.first:
+            self.start(packet.source, now)
+
+    def failed(self, request: Packet) -> None:
+        """An error indication quotes a registration of ours."""
+        if isinstance(request.body, Exchange) and request.type is PacketType.REGISTRATION_REQUEST:
+            registration = self._asked(request, request.body)
+            if registration is not None:
+                registration.failed += 1
 
     def states(self) -> tuple[NhsState, ...]:
         return tuple(self._state(registration) for registration in self.registrations.values())
@@ -228,8 +244,7 @@ class Client:
             return
         registration.up = up
         registration.changed_at = now
-        mnemonic = "NHRP_NHS_UP" if up else "NHRP_NHS_DOWN"
-        self.station.log_session(mnemonic, "Server", registration.nhs.address, registration.nbma, reason)
+        self.station.server_changed(registration.nhs.address, registration.nbma, reason)
 
     def _leave(self, registration: Registration) -> None:
         """Purge our own registration at the server; nobody will hear an answer."""
@@ -265,6 +280,7 @@ class Client:
         self.station.node.timers.cancel(self.station.key("registration", registration.nhs.address))
 
     def _state(self, registration: Registration) -> NhsState:
+        next_at = self.station.node.timers.get(self.station.key("registration", registration.nhs.address))
         return NhsState(
             address=registration.nhs.address,
             nbma=registration.nbma,
@@ -277,7 +293,7 @@ class Client:
             last_reply_at=registration.last_reply_at,
             request_id=registration.request_id,
             acknowledged_id=registration.acknowledged_id,
-            pending=bool(registration.request_id) and not registration.answered,
+            pending=next_at is not None and not registration.answered,
             retry_s=int(registration.retry_s),
-            next_at=self.station.node.timers.get(self.station.key("registration", registration.nhs.address)),
+            next_at=next_at,
         )

@@ -56,7 +56,7 @@ class NhrpInterface:
 
     @property
     def registration_interval_s(self) -> float:
-        return self.registration_timeout_s or self.holdtime_s / 3
+        return self.registration_timeout_s or max(self.holdtime_s, 1) / 3
 
     def nhs_nbma(self, nhs: Nhs) -> IPv4Address | None:
         """Where `nhs` is reached; None while nothing says so."""

@@ -15,7 +15,7 @@ from iosish.nhrp.client import Client
 from iosish.nhrp.config import NhrpConfig, NhrpInterface
 from iosish.nhrp.extensions import ExtensionType, authentication
 from iosish.nhrp.packet import REPLIES, ErrorCode, Exchange, Fault, Packet, PacketType, decode
-from iosish.nhrp.purge import obey, purge_requesters
+from iosish.nhrp.purge import obey, purge_requesters, recall
 from iosish.nhrp.resolution import Resolver
 from iosish.nhrp.server import register
 from iosish.nhrp.state import CacheEntry, MulticastEntry, NhrpInterfaceState, NhrpState, Traffic
@@ -23,7 +23,7 @@ from iosish.nhrp.station import TYPE_NAMES, NextHop, Node, Station
 from iosish.nhrp.transit import forward, has_unknown
 from iosish.nhrp.wire import PacketError
 
-AGAIN = ("network_id", "authentication", "holdtime_s", "registration_timeout_s", "unique", "record", "mtu")
+AGAIN = ("network_id", "authentication", "holdtime_s", "registration_timeout_s", "unique")
 """Settings that the servers have to hear of at once."""
 
 ORIGINATED = frozenset(
@@ -123,7 +123,7 @@ class NhrpEngine:
             elif key.reason == "refresh":
                 tunnel.resolver.due_refresh(key.address, now)
             else:
-                self._lapse(tunnel.station, key.address)
+                self._lapse(tunnel.station, key.address, now)
 
     def next_wake(self) -> tuple[float, str] | None:
         """When `wake` is wanted next, and why (`"registration 192.168.0.1"`); None: never."""
@@ -159,7 +159,7 @@ class NhrpEngine:
         for tunnel in self._selected(interface):
             for binding in tunnel.station.cache:
                 if binding.kind is not Kind.STATIC and address in (None, binding.address):
-                    self._clear(tunnel.station, binding)
+                    self._clear_by_command(tunnel.station, binding, now)
             if tunnel.station.config.operational:
                 for nhs in list(tunnel.client.registrations):
                     if address in (None, nhs):
@@ -171,7 +171,7 @@ class NhrpEngine:
             station = tunnel.station
             for binding in station.cache:
                 if binding.kind is not Kind.STATIC and peer in (None, binding.address, binding.nbma):
-                    self._clear(station, binding)
+                    self._clear_by_command(station, binding, now)
             if station.config.operational:
                 for nhs, registration in list(tunnel.client.registrations.items()):
                     if peer in (None, nhs, registration.nbma):
@@ -225,7 +225,7 @@ class NhrpEngine:
         if station.config.operational:
             for binding in station.cache:
                 if binding.kind is not Kind.STATIC:
-                    self._clear(station, binding)
+                    self._clear(station, binding, now)
             tunnel.client.stop(now)
         station.public_nbma = None
         self._node.timers.cancel_interface(station.name)
@@ -289,7 +289,7 @@ class NhrpEngine:
             answer(tunnel.resolver, datagram, packet, body, now)
         elif not self._is_for_us(packet, toward):
             if isinstance(toward, IPv4Address) and not forward(station, datagram, packet, toward, now):
-                station.complain(datagram, packet, ErrorCode.ADDRESS_UNREACHABLE, now)
+                station.complain(datagram, packet, ErrorCode.PROTOCOL_ADDRESS_UNREACHABLE, now)
         elif isinstance(body, Fault):
             self._take_error(tunnel, datagram, body, now)
         elif isinstance(body, Exchange):
@@ -316,6 +316,7 @@ class NhrpEngine:
                 refusal = tunnel.resolver.reply(datagram, packet, body, now)
             case PacketType.PURGE_REQUEST:
                 obey(station, datagram, packet, body, now)
+                tunnel.client.purged(packet, body, now)
         if refusal is not None:
             station.refuse(datagram.peer, refusal, now)
 
@@ -336,23 +337,30 @@ class NhrpEngine:
             3,
             "PAKERROR",
             f"Received Error Indication from {datagram.peer}, code: {name}({fault.code}), {trigger}"
-            f"offset: {fault.offset}, data: {fault.quoted[:40].hex(' ', 2).upper()}",
+            f"offset: {fault.offset}, data: {fault.quoted[:40].hex(' ').upper()}",
         )
         if quoted is not None:
+            tunnel.client.failed(quoted)
             tunnel.resolver.unreachable(quoted, now)
 
     # --- entries ----------------------------------------------------------------------------------------------------
 
-    def _lapse(self, station: Station, address: IPv4Address) -> None:
+    def _lapse(self, station: Station, address: IPv4Address, now: float) -> None:
         binding = station.cache.get(address)
         if binding is not None and binding.kind is not Kind.STATIC:
-            self._clear(station, binding)
+            self._clear(station, binding, now)
 
-    def _clear(self, station: Station, binding: Binding) -> None:
+    def _clear_by_command(self, station: Station, binding: Binding, now: float) -> None:
+        """A client that we forget on purpose is told, so that it comes back in seconds, not with its next interval."""
+        self._clear(station, binding, now)
+        if binding.kind is Kind.REGISTERED and station.config.operational:
+            recall(station, binding)
+
+    def _clear(self, station: Station, binding: Binding, now: float) -> None:
         station.forget(binding.address)
         purge_requesters(station, binding)
         if binding.kind is Kind.REGISTERED:
-            station.log_session("NHRP_NHC_DOWN", "Client", binding.address, binding.nbma, "External")
+            station.client_changed(binding.address, binding.nbma, now, "External")
 
     def _selected(self, interface: str | None) -> list[_Tunnel]:
         return [tunnel for name, tunnel in self._tunnels.items() if interface in (None, name)]
@@ -383,7 +391,7 @@ def _state(tunnel: _Tunnel, now: float) -> NhrpInterfaceState:
     entries = sorted(station.cache, key=lambda binding: binding.address)
     return NhrpInterfaceState(
         name=station.name,
-        role="Spoke" if station.config.nhs else "Hub",
+        role="Spoke" if tunnel.client.registrations else "Hub",
         entries=tuple(_entry(tunnel, binding, now) for binding in entries),
         nhs=tunnel.client.states(),
         multicast=_multicast(tunnel),

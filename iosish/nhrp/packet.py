@@ -38,11 +38,11 @@ REPLIES = frozenset({PacketType.RESOLUTION_REPLY, PacketType.REGISTRATION_REPLY,
 class ErrorCode(IntEnum):
     UNRECOGNIZED_EXTENSION = 1
     LOOP_DETECTED = 3
-    ADDRESS_UNREACHABLE = 6
+    PROTOCOL_ADDRESS_UNREACHABLE = 6
     PROTOCOL_ERROR = 7
-    SIZE_EXCEEDED = 8
+    SDU_SIZE_EXCEEDED = 8
     INVALID_EXTENSION = 9
-    INVALID_REPLY = 10
+    INVALID_RESOLUTION_REPLY = 10
     AUTHENTICATION_FAILURE = 11
     HOP_COUNT_EXCEEDED = 15
 
@@ -92,7 +92,13 @@ class Packet:
     protocol_type: int = IPV4_OVERLAY
 
     def encode(self) -> bytes:
-        """The octets, with size, offset and checksum filled in."""
+        """The octets, with size, offset and checksum filled in; PacketError when a value does not fit its field."""
+        try:
+            return self._encode()
+        except struct.error:
+            raise PacketError("value does not fit its field") from None
+
+    def _encode(self) -> bytes:
         nbma, source, destination = octets(self.source_nbma), octets(self.source), octets(self.destination)
         body = self.body
         match body:

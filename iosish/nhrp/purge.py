@@ -41,6 +41,25 @@ def purge_requesters(station: Station, binding: Binding) -> None:
     binding.requesters.clear()
 
 
+def recall(station: Station, client: Binding) -> None:
+    """Tell a registered client that we do not know it any more; it had better register again."""
+    if client.nbma is None:
+        return
+    cie = Cie(prefix=32, mtu=station.config.mtu, protocol=client.address)
+    station.send(
+        client.nbma,
+        Packet(
+            type=PacketType.PURGE_REQUEST,
+            source_nbma=station.nbma,
+            source=station.address,
+            destination=client.address,
+            body=Exchange(c.NO_REPLY | c.NAT, station.node.next_request_id(), (cie,)),
+            extensions=station.extensions(),
+            hop_count=c.HOP_COUNT,
+        ),
+    )
+
+
 def _way_to(station: Station, requester: IPv4Address) -> IPv4Address | None:
     known = station.cache.known(requester)
     if known is not None:
@@ -55,12 +74,12 @@ def obey(station: Station, datagram: Datagram, packet: Packet, body: Exchange, n
         if not isinstance(cie.protocol, IPv4Address):
             continue
         prefix = cie.prefix if 0 < cie.prefix < 32 else 32
-        for binding in _named(station, IPv4Network((cie.protocol, prefix), strict=False)):
+        for binding in _named(station, packet, IPv4Network((cie.protocol, prefix), strict=False)):
             if _entitled(binding, packet, datagram.peer):
                 station.forget(binding.address)
                 purge_requesters(station, binding)
                 if binding.kind is Kind.REGISTERED:
-                    station.log_session("NHRP_NHC_DOWN", "Client", binding.address, binding.nbma, "External")
+                    station.client_changed(binding.address, binding.nbma, now, "External")
     if not body.flags & c.NO_REPLY:
         station.send(
             datagram.peer,
@@ -73,11 +92,14 @@ def obey(station: Station, datagram: Datagram, packet: Packet, body: Exchange, n
         )
 
 
-def _named(station: Station, network: IPv4Network) -> tuple[Binding, ...]:
+def _named(station: Station, packet: Packet, network: IPv4Network) -> tuple[Binding, ...]:
+    """What a purge means; of a whole network only what leads to its sender, which also keeps the work small."""
     if network.prefixlen == 32:
         binding = station.cache.get(network.network_address)
         return () if binding is None else (binding,)
-    return tuple(binding for binding in station.cache if binding.address in network)
+    if not isinstance(packet.source_nbma, IPv4Address):
+        return ()
+    return tuple(binding for binding in station.cache.behind(packet.source_nbma) if binding.address in network)
 
 
 def _entitled(binding: Binding, packet: Packet, peer: IPv4Address) -> bool:

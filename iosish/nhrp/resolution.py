@@ -161,7 +161,9 @@ class Resolver:
         via = cie.protocol if isinstance(cie.protocol, IPv4Address) else known.address
         station.node.timers.cancel(station.key("resolution", known.address))
         binding = known
-        if known.kind is not Kind.RESOLVED or known.nbma != nbma:
+        if known.kind in LEARNT and known.nbma == nbma:
+            binding.kind = Kind.RESOLVED
+        else:
             binding = Binding(known.address, nbma, Kind.RESOLVED, created_at=now, changed_at=now, used_at=known.used_at)
             station.cache.put(binding)
         binding.via = via

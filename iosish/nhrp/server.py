@@ -13,12 +13,15 @@ from iosish.nhrp.extensions import Extension, ExtensionType, of_cies
 from iosish.nhrp.packet import Exchange, Packet, PacketType
 from iosish.nhrp.purge import purge_requesters
 from iosish.nhrp.station import Station
+from iosish.nhrp.wire import PacketError
 
 HOST_PREFIXES = frozenset({0, 32, 255})
 
 
 def register(station: Station, datagram: Datagram, packet: Packet, body: Exchange, now: float) -> None:
     """Serve a registration request: every client in it is entered or refused; the reply goes to the outer source."""
+    if not body.cies:
+        raise PacketError("registration without a client")
     cies = tuple(_enter(station, datagram.peer, packet, body, cie, now) for cie in body.cies)
     station.send(
         datagram.peer,
@@ -84,7 +87,7 @@ def _bind(
         binding = Binding(protocol, peer, Kind.REGISTERED, created_at=now, changed_at=now, via=protocol)
         station.cache.put(binding)
         if known is None or known.kind is not Kind.REGISTERED:
-            station.log_session("NHRP_NHC_UP", "Client", protocol, peer)
+            station.client_changed(protocol, peer, now)
     binding.unique = unique
     binding.request_id = request_id
     binding.claimed_nbma = claimed if claimed != peer else None

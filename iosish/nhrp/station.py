@@ -218,13 +218,21 @@ class Station:
             self.node.timers.cancel(self.key(reason, address))
         return self.cache.remove(address)
 
-    def log_session(
-        self, mnemonic: str, role: str, address: IPv4Address, nbma: IPv4Address | None, reason: str | None = None
+    def server_changed(self, address: IPv4Address, nbma: IPv4Address | None, down: str | None = None) -> None:
+        """`%DMVPN-5-NHRP_NHS_UP`, or `DOWN` with a reason, as IOS words it."""
+        mnemonic = "NHRP_NHS_UP" if down is None else "NHRP_NHS_DOWN"
+        self.node.log("DMVPN", 5, mnemonic, self._session("Server", address, nbma, down))
+
+    def client_changed(
+        self, address: IPv4Address, nbma: IPv4Address | None, now: float, down: str | None = None
     ) -> None:
-        """`%DMVPN-5-NHRP_NHS_UP` and its kin, as IOS words them."""
-        what = "UP" if reason is None else f"DOWN, Reason: {reason}(NHRP: no error)"
-        text = (
+        """The same about a client; one that flaps does not fill the log."""
+        mnemonic = "NHRP_NHC_UP" if down is None else "NHRP_NHC_DOWN"
+        self.node.log_about(address, now, "DMVPN", 5, mnemonic, self._session("Client", address, nbma, down))
+
+    def _session(self, role: str, address: IPv4Address, nbma: IPv4Address | None, down: str | None) -> str:
+        what = "UP" if down is None else f"DOWN, Reason: {down}(NHRP: no error)"
+        return (
             f"{self.name}: Next Hop {role} : (Tunnel: {address} NBMA: {nbma} ) for "
             f"(Tunnel: {self.address} NBMA: {self.config.nbma}) is {what}"
         )
-        self.node.log("DMVPN", 5, mnemonic, text)

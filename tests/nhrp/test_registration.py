@@ -378,8 +378,17 @@ def test_clear_ip_nhrp_on_both_ends() -> None:
     spoke = link.add(spoke_interface(2))
     link.run(5)
     link.frames()
+    # Cleared on the hub: the spoke hears of it and is back at once, not after a third of its holding time.
     hub.clear(None, None, link.now)
     assert entry(hub, tunnel_address(2), link.now) is None
+    link.collect()
+    link.run(0.5)
+    assert [frame.summary for frame in link.frames()] == [
+        ("R1", "R2", "purge request"),
+        ("R2", "R1", "registration request"),
+        ("R1", "R2", "registration reply"),
+    ]
+    assert entry(hub, tunnel_address(2), link.now) is not None
     spoke.clear(None, None, link.now)
     link.collect()
     link.run(0.1)

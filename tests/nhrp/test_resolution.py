@@ -360,7 +360,7 @@ def test_errors_never_answer_errors_and_are_few() -> None:
 def test_a_purge_for_nobody_is_unreachable() -> None:
     lab = Lab(2)
     (error,) = answers(lab, resolution_request(type=PacketType.PURGE_REQUEST, destination=tunnel_address(99)))
-    assert isinstance(error.packet.body, Fault) and error.packet.body.code == ErrorCode.ADDRESS_UNREACHABLE
+    assert isinstance(error.packet.body, Fault) and error.packet.body.code == ErrorCode.PROTOCOL_ADDRESS_UNREACHABLE
 
 
 def test_an_error_about_our_question_makes_it_negative() -> None:
@@ -378,7 +378,7 @@ def test_an_error_about_our_question_makes_it_negative() -> None:
     (line,) = lines(lab.spokes[2].events())
     assert line.startswith(
         "%NHRP-3-PAKERROR: Received Error Indication from 172.16.15.2, code: loop detected(3), "
-        "(trigger src: 192.168.0.2 (nbma: 172.16.25.2) dst: 192.168.0.4), offset: 84, data: 0001 0800"
+        "(trigger src: 192.168.0.2 (nbma: 172.16.25.2) dst: 192.168.0.4), offset: 84, data: 00 01 08 00 00"
     )
     known = entry(lab.spokes[2], R4, lab.now)
     assert known is not None and known.flags == ("negative",)
