@@ -48,6 +48,21 @@ ROOMS: dict[str, set[str]] = {
         "iosish.nhrp",
         "iosish.rib",
     },
+    "iosish.sim": {
+        "iosish.cli",
+        "iosish.config",
+        "iosish.desired",
+        "iosish.engine",
+        "iosish.forwarding",
+        "iosish.icmp",
+        "iosish.interfaces",
+        "iosish.lab.topology",
+        "iosish.nhrp.state",
+        "iosish.plane.memory",
+        "iosish.router",
+        "iosish.show",
+        "iosish.snapshot",
+    },
     # where packets, terminals and clocks are
     "iosish.plane": {"iosish.config", "iosish.desired", "iosish.engine", "iosish.forwarding"},
     "iosish.terminal": {

@@ -1,0 +1,1 @@
+"""Measurements that print numbers: `python -m tests.benchmarks [NAME]...`. Nothing here fails on a slow day."""
