@@ -57,6 +57,11 @@ class Wire:
         self._epoch = 0
         self._taps: list[list[Capture]] = []
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the ends on it."""
+        return tuple(end.label for end in self._ends)
+
     def attach(self, label: str, receive: Callable[[bytes], None], carrier_changed: Callable[[], None]) -> End:
         end = End(label, receive, carrier_changed)
         self._ends.append(end)
