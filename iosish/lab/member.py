@@ -101,7 +101,7 @@ def _reported_ports(router: str, interfaces: dict[str, Any]) -> tuple[Port, ...]
     ports = []
     for name, state in interfaces.items():
         if isinstance(state, dict) and is_pluggable(name):
-            texts = [state.get("address"), *(state.get("secondary") or ())]
+            texts = state.get("addresses") or [state.get("address")]
             link = state.get("description")
             addresses = tuple(address for text in texts if (address := _address(text)))
             ports.append(Port(router, name, addresses, link_of(link) if isinstance(link, str) else None))

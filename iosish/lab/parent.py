@@ -41,6 +41,8 @@ UP_WITHIN_S = 10.0
 #: How long routers may take to end by themselves.
 END_WITHIN_S = 3.0
 STATUS_MAX = 4_000_000
+#: A router that reloads closes its socket, and opens it again.
+AGAIN_AFTER_S = 0.1
 LOG_MAX = 2_000_000
 
 
@@ -225,18 +227,15 @@ class Lab:
         socket_path.unlink(missing_ok=True)
 
         def body(ready: Callable[[], None]) -> int:
-            return serve(
-                RouterOptions(
-                    name=member.name,
-                    startup_path=member.file,
-                    socket_path=socket_path,
-                    state_dir=folder,
-                    interfaces={},
-                    log_to=None,
-                    reason=reason,
-                    ready=ready,
-                )
+            options = RouterOptions(
+                name=member.name,
+                startup_path=member.file,
+                socket_path=socket_path,
+                state_dir=folder,
+                reason=reason,
+                ready=ready,
             )
+            return serve(options, self._grammar)
 
         member.status = None
         member.child = fork(body, member.descriptor, self._log_path())
@@ -259,18 +258,20 @@ class Lab:
             self._spawn(self._follow(member))
 
     async def _follow(self, member: Member) -> None:
-        """Hear what a router reports until it ends; cables follow its addresses."""
-        path = router_socket(self.plan.folder, member.name)
-        with contextlib.suppress(OSError, ValueError):
-            reader, writer = await asyncio.open_unix_connection(str(path), limit=STATUS_MAX)
-            try:
-                writer.write(b'{"kind": "watch"}\n')
-                while line := await reader.readline():
-                    member.report(line)
-                    self._lay_cables()
-                    self._news.set()
-            finally:
-                writer.close()
+        """Hear what a router reports until it ends, also after a `reload`; cables follow its addresses."""
+        child, path = member.child, router_socket(self.plan.folder, member.name)
+        while child is not None and member.child is child:
+            with contextlib.suppress(OSError, ValueError):
+                reader, writer = await asyncio.open_unix_connection(str(path), limit=STATUS_MAX)
+                try:
+                    writer.write(b'{"kind": "watch"}\n')
+                    while line := await reader.readline():
+                        member.report(line)
+                        self._lay_cables()
+                        self._news.set()
+                finally:
+                    writer.close()
+            await asyncio.sleep(AGAIN_AFTER_S)
 
     def _died(self, member: Member) -> None:
         child = member.child
@@ -301,7 +302,7 @@ class Lab:
         try:
             member.make_namespace()
             self._lay_cables()
-            self._fork(member, "reload" if status == 0 else "crash")
+            self._fork(member, "crash")
             self._record()
         except (OSError, Trouble) as error:
             self._log(f"%IOSISH-2-NORESTART: {member.name}: {error}")

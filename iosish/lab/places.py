@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` and `dataclasses` take longer to import than a console to find
+    from collections.abc import Iterator
+    from typing import Any
 
 #: A Unix socket's path has at most 107 octets.
 SOCKET_PATH_MAX = 107
@@ -111,12 +113,13 @@ def is_running(pid: Any, started: Any) -> bool:
     return isinstance(pid, int) and isinstance(started, int) and pid > 0 and start_time(pid) == started
 
 
-@dataclass(frozen=True, slots=True)
 class Running:
     """A lab, or a single router, that has a record: `name` is the lab's or the router's, None for the default lab."""
 
-    folder: Path
-    record: dict[str, Any]
+    __slots__ = ("folder", "record")
+
+    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        self.folder, self.record = folder, record
 
     @property
     def is_lab(self) -> bool:

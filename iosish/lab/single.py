@@ -27,6 +27,7 @@ from iosish.lab.places import (
     state_folder,
     write_atomically,
 )
+from iosish.lab.state import read_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,11 @@ class Request:
 
 def run(request: Request) -> int:
     """Be the router until told to end. Raises Trouble."""
+    read_config(request.config)
+    rights.check_router()
     from iosish.cli import grammar
     from iosish.lab.member import from_file
 
-    rights.check_router()
     member = from_file(grammar.load(resources.folder("grammar")), request.config, request.config)
     name = check_name(request.name, "router") if request.name else member.name
     for complaint in member.complaints:

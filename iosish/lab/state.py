@@ -113,9 +113,9 @@ class StateFolder:
             raise Trouble(f"cannot write {self.path / _COPIED}: {error.strerror}") from None
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def _natural(name: str) -> list[tuple[str, int]]:
     """Sorts R2 before R10."""
-    return [(int(digits or 0), text.lower()) for text, digits in re.findall(r"(\D*)(\d{0,9})", name)]
+    return [(text.lower(), int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d{0,9})", name)]
 
 
 def _digest(data: bytes) -> str:
