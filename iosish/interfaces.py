@@ -42,8 +42,8 @@ def held(interface: Interface) -> str | None:
     tunnel = interface.tunnel
     if is_subinterface(interface.name):
         return "subinterfaces are kept without effect"
-    if interface.vrf is not None:
-        return f"VRF {interface.vrf}: VRFs are not supported yet"
+    if vrf := interface.vrf or interface.ip_vrf:
+        return f"VRF {vrf}: VRFs are not supported yet"
     if kind(interface.name) != "Tunnel":
         return None
     if tunnel.vrf is not None:

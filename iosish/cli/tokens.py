@@ -99,7 +99,7 @@ def _prefix(line: str, start: int) -> Read | Stop:
     text = line[start:end]
     address, slash, _length = text.partition("/")
     if not slash:
-        read = _dotted(text, 0)
+        read = _dotted(line, start)
         return read if isinstance(read, Stop) and not read.partial else Stop(start, partial=True)
     try:
         return Read(IPv4Network(text, strict=False), end, text)

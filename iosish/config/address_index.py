@@ -16,9 +16,9 @@ class AddressIndex:
         for name, interface in interfaces.items():
             primary: IpAddress | None = part(interface, "ip_address")
             if primary is not None:
-                self.add(part(interface, "vrf"), name, primary, False)
+                self.add(vrf_of(interface), name, primary, False)
             for extra in part(interface, "secondary").values():
-                self.add(part(interface, "vrf"), name, extra, True)
+                self.add(vrf_of(interface), name, extra, True)
 
     def add(self, vrf: str | None, name: str, address: IpAddress, secondary: bool) -> None:
         mask = int(address.mask)
@@ -36,6 +36,11 @@ class AddressIndex:
                 for prefix, holders in networks.items():
                     if prefix & mask == address & mask:
                         yield from holders
+
+
+def vrf_of(interface: Any) -> str | None:
+    vrf: str | None = part(interface, "vrf") or part(interface, "ip_vrf")
+    return vrf
 
 
 def part(value: Any, name: str) -> Any:

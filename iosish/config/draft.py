@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from iosish.config.address_index import AddressIndex, part
+from iosish.config.address_index import AddressIndex, vrf_of
 from iosish.config.binding import default_of
 from iosish.config.model import Config, IpAddress
 
@@ -84,10 +84,10 @@ class Draft:
         if len(path) == 2:
             stays = value is not None
         elif path[2] == "ip_address" and isinstance(value, IpAddress) and self.get(path) is None:
-            self._addresses.add(part(self.get(path[:2]), "vrf"), path[1], value, False)
+            self._addresses.add(vrf_of(self.get(path[:2])), path[1], value, False)
             return
         else:
-            stays = path[2] not in ("ip_address", "secondary", "vrf")
+            stays = path[2] not in ("ip_address", "secondary", "vrf", "ip_vrf")
         if not stays:
             self._addresses = None
 

@@ -100,12 +100,16 @@ class TunnelSettings:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """`interface NAME`; `name` in full (`FastEthernet0/0`). A delay counts tens of microseconds, as on IOS."""
+    """`interface NAME`; `name` in full (`FastEthernet0/0`). A delay counts tens of microseconds, as on IOS.
+
+    `vrf` and `ip_vrf` are the two spellings of one thing, `vrf forwarding` and `ip vrf forwarding`.
+    """
 
     name: str
     description: str | None = None
     bandwidth_kbps: int | None = None
     vrf: str | None = None
+    ip_vrf: str | None = None
     ip_address: IpAddress | None = None
     secondary: Mapping[IPv4Address, IpAddress] = field(default_factory=lambda: EMPTY)
     mtu: int | None = None

@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Address
 from typing import Any
 
-from iosish.config.address_index import part
+from iosish.config.address_index import vrf_of
 from iosish.config.draft import Draft, Path
 from iosish.config.interface_name import kind
 from iosish.config.model import IpAddress, StaticRoute
@@ -42,7 +42,7 @@ def _address(draft: Draft, interface: str, secondary: bool, value: IpAddress) ->
     loopback = kind(interface) == "Loopback"
     if (length == 32 and not loopback) or length < 1 or (length < 31 and host in (0, ~mask & 0xFFFFFFFF)):
         return f"Bad mask /{length} for address {value.address}"
-    vrf = part(draft.get(("interfaces", interface)), "vrf")
+    vrf = vrf_of(draft.get(("interfaces", interface)))
     for name, other, is_secondary in draft.addresses().overlapping(vrf, address, mask):
         if name == interface and (other == address or not (secondary or is_secondary)):
             continue  # the address that this one takes the place of

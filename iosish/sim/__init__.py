@@ -1,0 +1,1 @@
+"""Many routers on one clock and one seed, without a kernel: the same Router, on the memory plane."""

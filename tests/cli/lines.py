@@ -1,0 +1,89 @@
+"""Lines made from the grammar itself: for any command a line that it takes, and the lines that lead to its mode."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from iosish.cli.grammar import Command, Grammar, Mode, Node
+
+_EXAMPLES = {
+    "A.B.C.D": ["10.1.2.3", "172.16.15.2", "192.0.2.77"],
+    "mask": ["255.255.255.0", "255.255.255.252"],
+    "wildcard": ["0.0.0.255"],
+    "prefix": ["10.0.0.0/8"],
+    "X:X::X": ["2001:DB8::1"],
+    "X:X::X/n": ["2001:DB8::/64"],
+    "word": ["alpha", "Beta-7", "x_1"],
+    "line": ["some words here", "one"],
+    "interface": ["FastEthernet0/0", "Loopback7", "Tunnel12", "GigabitEthernet0/0/1"],
+    "name-or-address": ["10.1.2.3"],
+    "hh:mm:ss": ["12:34:56"],
+    "month": ["Mar"],
+    "mac": ["0011.2233.4455"],
+    "rd": ["65000:1"],
+    "banner": ["^C hello ^C"],
+}
+#: Where an example must fit more than its type: a route's prefix has no host bits.
+_FITTING = {("routes", "prefix"): "10.1.2.0"}
+
+
+def value(node: Node, command: Command, source: random.Random) -> str:
+    """A value that the node takes."""
+    assert node.type is not None
+    if command.field is not None and (fitting := _FITTING.get((command.field.path[0], node.argument))):
+        return fitting
+    if node.type.name in _EXAMPLES:
+        return source.choice(_EXAMPLES[node.type.name])
+    low, _, high = node.type.name.rpartition("-")
+    return str(source.choice([int(low), int(high), (int(low) + int(high)) // 2]))
+
+
+def line(command: Command, source: random.Random) -> str:
+    """A line of the command, with a tail at times."""
+    words = [node.word if node.word is not None else value(node, command, source) for node in command.words]
+    words += _tail(command.words[-1], command, source)
+    return " ".join(words)
+
+
+def _tail(node: Node, command: Command, source: random.Random) -> list[str]:
+    words: list[str] = []
+    for child in node.children:
+        if child.is_options:
+            for member in child.children:
+                if member.command is None and source.random() < 0.5:
+                    words += _member(member, command, source)
+        elif child.command is None and not words and source.random() < 0.3:
+            words += _member(child, command, source)
+    return words
+
+
+def _member(node: Node, command: Command, source: random.Random) -> list[str]:
+    words = [node.word if node.word is not None else value(node, command, source)]
+    if node.word is not None and node.children:
+        first = next((child for child in node.children if child.command is None), None)
+        return words + _member(first, command, source) if first is not None else []
+    return words + _tail(node, command, source)
+
+
+def entering(grammar: Grammar, mode: Mode, source: random.Random) -> list[str]:
+    """The lines that lead from global configuration into `mode`; empty for global configuration itself."""
+    if mode is grammar.config:
+        return []
+    for other in grammar.modes.values():
+        for command in other.commands():
+            if command.enters == mode.name and other is not mode and other.section is not mode.section:
+                return [*entering(grammar, other, source), line(command, source)]
+    for other in grammar.modes.values():
+        for command in other.commands():
+            if command.enters == mode.name and other is not mode:
+                return [*entering(grammar, other, source), line(command, source)]
+    raise AssertionError(f"nothing enters mode {mode.name}")
+
+
+def configuration_commands(grammar: Grammar) -> Iterator[tuple[Mode, Command]]:
+    for mode in grammar.modes.values():
+        if mode.name not in ("exec", "enable"):
+            for command in mode.commands():
+                if not command.handler:
+                    yield mode, command
