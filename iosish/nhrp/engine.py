@@ -388,7 +388,7 @@ def _multicast(tunnel: _Tunnel) -> tuple[MulticastEntry, ...]:
 
 def _state(tunnel: _Tunnel, now: float) -> NhrpInterfaceState:
     station = tunnel.station
-    entries = sorted(station.cache, key=lambda binding: binding.address)
+    entries = sorted(station.cache, key=lambda binding: int(binding.address))
     return NhrpInterfaceState(
         name=station.name,
         role="Spoke" if tunnel.client.registrations else "Hub",

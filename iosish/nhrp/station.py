@@ -158,21 +158,16 @@ class Station:
         password = self.config.authentication
         if password is None or packet.type is PacketType.ERROR_INDICATION:
             return packet.extensions
-        sealed: list[Extension] = []
-        place = None
-        for item in packet.extensions or ():
-            if item.type == ExtensionType.AUTHENTICATION:
-                place = len(sealed) if place is None else place
-                continue
-            if place is None and item.type == ExtensionType.NAT:
-                place = len(sealed)
-                # A request of ours has none yet: IOS puts it before the NAT extension. In what we pass on it
-                # may follow instead, and keeps its own place below.
-                if any(later.type == ExtensionType.AUTHENTICATION for later in packet.extensions or ()):
-                    place = None
-            sealed.append(item)
-        sealed.insert(len(sealed) if place is None else place, authentication(password))
-        return tuple(sealed)
+        # What came with one keeps its place; a request of ours gets it before the NAT extension, as IOS does.
+        items = packet.extensions or ()
+        kinds = [item.type for item in items]
+        wanted = ExtensionType.AUTHENTICATION if ExtensionType.AUTHENTICATION in kinds else ExtensionType.NAT
+        place = kinds.index(wanted) if wanted in kinds else len(items)
+        before, behind = (
+            tuple(item for item in part if item.type != ExtensionType.AUTHENTICATION)
+            for part in (items[:place], items[place:])
+        )
+        return (*before, authentication(password), *behind)
 
     def complain(
         self,

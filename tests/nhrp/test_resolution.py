@@ -12,7 +12,7 @@ import pytest
 
 from iosish.engine import Datagram
 from iosish.nhrp.cie import Cie, Code
-from iosish.nhrp.config import NhrpConfig
+from iosish.nhrp.config import NhrpConfig, Nhs
 from iosish.nhrp.engine import NhrpEngine
 from iosish.nhrp.extensions import Extension, ExtensionType, of_cies
 from iosish.nhrp.packet import ErrorCode, Exchange, Fault, Packet, PacketType, decode
@@ -509,6 +509,37 @@ def test_one_cloud_on_two_tunnels_is_known_by_the_same_network_id_only() -> None
         (sent,) = hub.datagrams()
         # The same id: passed on. Another id: the cloud ends here, the hub answers for what is behind it.
         assert (decode(sent.payload).type, sent.peer) == (kind, peer)
+
+
+def test_two_hubs_that_are_each_others_servers_ask_each_other() -> None:
+    """R2 is registered at R1 only, R4 at R11 only."""
+    second = ip("192.168.0.11")
+    one, other = Nhs(HUB, HUB_NBMA), Nhs(second, nbma(11))
+    link = Link()
+    link.add(hub_interface(nhs=(other,)))
+    link.add(hub_interface(address=IPv4Interface("192.168.0.11/24"), nbma=nbma(11), nhs=(one,)))
+    spoke = link.add(spoke_interface(2))
+    link.add(spoke_interface(4, nhs=(other,)))
+    link.run(5)
+    link.frames()
+    for target, way in ((R4, nbma(4)), (tunnel_address(77), HUB_NBMA)):
+        spoke.resolve("Tunnel0", target, link.now)
+        link.collect()
+        link.run(1)
+        assert spoke.forwarding()["Tunnel0"].neighbours[target] == way
+    assert [frame.summary[:2] for frame in link.frames()] == [
+        ("R2", "R1"),
+        ("R1", "R11"),
+        ("R11", "R4"),
+        ("R4", "R11"),
+        ("R11", "R1"),
+        ("R1", "R2"),
+        # Nobody has .77: R11 does not send it back to R1 but says so.
+        ("R2", "R1"),
+        ("R1", "R11"),
+        ("R11", "R1"),
+        ("R1", "R2"),
+    ]
 
 
 def test_static_maps_follow_the_configuration_and_never_expire() -> None:
