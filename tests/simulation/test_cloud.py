@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
+from types import MappingProxyType
 
 import pytest
 
@@ -17,7 +18,13 @@ from iosish.sim.topology import SimLab
 Read = Callable[[str], Config]
 
 
-def make(classic: dict[str, str], read: Read, *, seed: int = 1, loss: float = 0.0, **added: str) -> SimLab:
+def make(
+    classic: dict[str, str],
+    read: Read,
+    added: Mapping[str, str] = MappingProxyType({}),
+    seed: int = 1,
+    loss: float = 0.0,
+) -> SimLab:
     """The classic lab with lines added to some routers, at power-on."""
     texts = {name: text.replace("\nend", f"\n{added.get(name, '')}\nend") for name, text in classic.items()}
     return SimLab(World(seed), [read(text) for text in texts.values()], loss=loss)
@@ -49,7 +56,7 @@ def test_lost_registrations_are_sent_again(classic: dict[str, str], read: Read, 
 
 
 def test_c8_a_key_on_one_side_only_keeps_it_down_counted_and_logged(classic: dict[str, str], read: Read) -> None:
-    lab = make(classic, read, R2="interface Tunnel0\n tunnel key 7\n")
+    lab = make(classic, read, {"R2": "interface Tunnel0\n tunnel key 7\n"})
     lab.world.run_until(20.0)
     assert registered(lab) == ALL - {"192.168.0.2"}
     assert lab["R1"].plane.read_counters().drops["key mismatch"] > 0
@@ -57,7 +64,7 @@ def test_c8_a_key_on_one_side_only_keeps_it_down_counted_and_logged(classic: dic
 
 
 def test_c15_network_ids_may_differ(classic: dict[str, str], read: Read) -> None:
-    lab = make(classic, read, **{f"R{n}": f"interface Tunnel0\n ip nhrp network-id {n}0\n" for n in range(1, 5)})
+    lab = make(classic, read, {f"R{n}": f"interface Tunnel0\n ip nhrp network-id {n}0\n" for n in range(1, 5)})
     lab.world.run_until(5.0)
     assert registered(lab) == ALL
     assert "(5/5)" in lab["R2"].ping(PingRequest(IPv4Address("192.168.0.4")))
@@ -72,7 +79,7 @@ def test_c16_tunnel_numbers_may_differ(classic: dict[str, str], read: Read) -> N
 
 def test_a6_an_unused_spoke_ages_out_and_comes_back_with_traffic(classic: dict[str, str], read: Read) -> None:
     short = "interface Tunnel0\n ip nhrp holdtime 30\n"
-    lab = make(classic, read, R2=short, R3=short, R4=short)
+    lab = make(classic, read, {"R2": short, "R3": short, "R4": short})
     lab.world.run_until(5.0)
     lab["R2"].ping(PingRequest(IPv4Address("192.168.0.4")))
     assert "192.168.0.4" in entries(lab, "R2")
@@ -84,7 +91,7 @@ def test_a6_an_unused_spoke_ages_out_and_comes_back_with_traffic(classic: dict[s
 
 def test_a_used_entry_is_refreshed_and_no_ping_is_lost(classic: dict[str, str], read: Read) -> None:
     short = "interface Tunnel0\n ip nhrp holdtime 3\n ip nhrp registration timeout 1\n"
-    lab = make(classic, read, R2=short, R3=short, R4=short)
+    lab = make(classic, read, {"R2": short, "R3": short, "R4": short})
     lab.world.run_until(5.0)
     assert "(400/400)" in lab["R2"].ping(PingRequest(IPv4Address("192.168.0.4"), repeat=400))
     assert "192.168.0.4" in entries(lab, "R2")
@@ -92,7 +99,7 @@ def test_a_used_entry_is_refreshed_and_no_ping_is_lost(classic: dict[str, str], 
 
 def test_a_restarted_hub_is_registered_with_again(classic: dict[str, str], read: Read) -> None:
     often = "interface Tunnel0\n ip nhrp registration timeout 5\n"
-    lab = make(classic, read, R2=often, R3=often, R4=often)
+    lab = make(classic, read, {"R2": often, "R3": often, "R4": often})
     assert lab.world.run_until(lambda: registered(lab) == ALL, 5.0)
     hub = lab["R1"]
     hub.configure(read("hostname R1\n"))
@@ -103,7 +110,7 @@ def test_a_restarted_hub_is_registered_with_again(classic: dict[str, str], read:
 
 def test_authentication_must_agree(classic: dict[str, str], read: Read) -> None:
     secret = "interface Tunnel0\n ip nhrp authentication secret\n"
-    lab = make(classic, read, R1=secret, R2=secret, R3="interface Tunnel0\n ip nhrp authentication wrong\n")
+    lab = make(classic, read, {"R1": secret, "R2": secret, "R3": "interface Tunnel0\n ip nhrp authentication wrong\n"})
     lab.world.run_until(20.0)
     assert registered(lab) == {"192.168.0.2"}
     assert any("authentication" in event.text for _, event in lab["R1"].log)
@@ -111,7 +118,7 @@ def test_authentication_must_agree(classic: dict[str, str], read: Read) -> None:
 
 def test_a_point_to_point_spoke_registers_at_a_multipoint_hub(classic: dict[str, str], read: Read) -> None:
     phase_1 = "interface Tunnel0\n tunnel mode gre ip\n tunnel destination 172.16.15.2\n"
-    lab = make(classic, read, R2=phase_1)
+    lab = make(classic, read, {"R2": phase_1})
     lab.world.run_until(5.0)
     assert registered(lab) == ALL
     assert "(5/5)" in lab["R2"].ping(PingRequest(IPv4Address("192.168.0.4")))
@@ -119,7 +126,7 @@ def test_a_point_to_point_spoke_registers_at_a_multipoint_hub(classic: dict[str,
 
 def test_a_cut_cable_takes_the_tunnel_down_and_joined_it_comes_back(classic: dict[str, str], read: Read) -> None:
     often = "interface Tunnel0\n ip nhrp registration timeout 2\n"
-    lab = make(classic, read, R2=often)
+    lab = make(classic, read, {"R2": often})
     lab.world.run_until(5.0)
     lab.wire("R2", "R5").cut()
     lab.world.run_until(6.0)
@@ -132,7 +139,7 @@ def test_a_cut_cable_takes_the_tunnel_down_and_joined_it_comes_back(classic: dic
 
 def test_a_shut_spoke_is_purged_at_the_hub_or_ages_out(classic: dict[str, str], read: Read) -> None:
     short = "interface Tunnel0\n ip nhrp holdtime 10\n"
-    lab = make(classic, read, R2=short)
+    lab = make(classic, read, {"R2": short})
     lab.world.run_until(5.0)
     lab["R2"].configure(read(classic["R2"].replace("interface Tunnel0\n", "interface Tunnel0\n shutdown\n")))
     assert lab.world.run_until(lambda: registered(lab) == ALL - {"192.168.0.2"}, 20.0)
@@ -152,7 +159,7 @@ def test_the_same_seed_gives_the_same_trace(classic: dict[str, str], read: Read)
 
 
 def test_a_protected_tunnel_stays_down_and_says_why(classic: dict[str, str], read: Read) -> None:
-    lab = make(classic, read, R2="interface Tunnel0\n tunnel protection ipsec profile P\n")
+    lab = make(classic, read, {"R2": "interface Tunnel0\n tunnel protection ipsec profile P\n"})
     captured: list[Capture] = []
     lab.wire("R2", "R5").tap(captured)
     lab.world.run_until(20.0)
