@@ -39,6 +39,19 @@ def test_a_cancelled_call_never_runs() -> None:
     assert not call.pending
 
 
+def test_cancelled_calls_do_not_pile_up_and_the_others_keep_their_order() -> None:
+    world = World()
+    seen: list[int] = []
+    for number in range(10_000):
+        world.call_at(1000.0, lambda: seen.append(-1)).cancel()
+        if number % 1000 == 0:
+            world.call_at(5.0, lambda number=number: seen.append(number))  # type: ignore[misc] # binds the loop's value
+    assert len(world) < 2500
+    world.run_until(2000.0)
+    assert seen == list(range(0, 10_000, 1000))
+    assert len(world) == 0
+
+
 def test_waiting_for_a_condition_stops_where_it_holds_or_at_the_ceiling() -> None:
     world = World()
     seen: list[float] = []

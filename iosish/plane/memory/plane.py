@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink
@@ -89,8 +90,9 @@ class MemoryPlane:
 
     def read_counters(self) -> PlaneCounters:
         """What `counters` gives, without a loop to await it on."""
-        interfaces = {name: interface.counters for name, interface in self._kernel.interfaces.items()}
-        interfaces.update(self._kernel.forwarder.counters)
+        counted = {name: interface.counters for name, interface in self._kernel.interfaces.items()}
+        counted.update(self._kernel.forwarder.counters)
+        interfaces = {name: replace(counters) for name, counters in counted.items()}
         drops = dict(self._kernel.drops.reasons)
         for reason, count in self._kernel.forwarder.drops.reasons.items():
             drops[reason] = drops.get(reason, 0) + count

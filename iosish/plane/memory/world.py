@@ -6,18 +6,23 @@ import heapq
 from collections.abc import Callable
 from random import Random
 
+DEAD_MAX = 1000
+
 
 class Call:
     """A call to come; `cancel` makes nothing of it."""
 
-    __slots__ = ("_function", "time")
+    __slots__ = ("_function", "_world", "time")
 
-    def __init__(self, time: float, function: Callable[[], object]) -> None:
+    def __init__(self, world: World, time: float, function: Callable[[], object]) -> None:
         self.time = time
+        self._world = world
         self._function: Callable[[], object] | None = function
 
     def cancel(self) -> None:
-        self._function = None
+        if self._function is not None:
+            self._function = None
+            self._world._cancelled()
 
     @property
     def pending(self) -> bool:
@@ -37,6 +42,11 @@ class World:
         self.now = 0.0
         self._heap: list[tuple[float, int, Call]] = []
         self._sequence = 0
+        self._dead = 0
+
+    def __len__(self) -> int:
+        """How many calls are on the heap, cancelled ones among them."""
+        return len(self._heap)
 
     def random(self, name: str) -> Random:
         """A source of randomness of its own for each name, so that one more part in a world changes no other part."""
@@ -44,7 +54,7 @@ class World:
 
     def call_at(self, time: float, function: Callable[[], object]) -> Call:
         """Call at `time`, or as the next thing where that has passed."""
-        call = Call(max(time, self.now), function)
+        call = Call(self, max(time, self.now), function)
         heapq.heappush(self._heap, (call.time, self._sequence, call))
         self._sequence += 1
         return call
@@ -74,6 +84,7 @@ class World:
         while self._heap and self._heap[0][0] <= end:
             time, _, call = heapq.heappop(self._heap)
             if not call.pending:
+                self._dead -= 1
                 continue
             self.now = time
             call.run()
@@ -81,3 +92,11 @@ class World:
                 return True
         self.now = max(self.now, end)
         return False
+
+    def _cancelled(self) -> None:
+        """Timers are set anew far more often than they run: throw the dead ones away before they fill the heap."""
+        self._dead += 1
+        if self._dead > DEAD_MAX and self._dead > len(self._heap) // 2:
+            self._heap = [entry for entry in self._heap if entry[2].pending]
+            heapq.heapify(self._heap)
+            self._dead = 0
