@@ -50,5 +50,6 @@ MAX_PEERS = 8192  # NBMA addresses whose rate is watched
 PEER_BURST, PEER_RATE = 500, 200.0  # packets of one NBMA address, per second
 ERROR_BURST, ERROR_RATE = 5, 1.0  # error indications to one NBMA address
 LOG_BURST, LOG_RATE = 5, 0.1  # log lines of one kind about one NBMA address
+ALL_LOG_BURST, ALL_LOG_RATE = 1000, 50.0  # log lines of one kind about all of them
 MAX_QUEUED = 4096  # datagrams or events not yet taken
 MAX_QUOTED = 512  # octets of a bad packet in an error indication

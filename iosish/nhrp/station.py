@@ -42,6 +42,7 @@ class Node:
         self.peers = RateLimit(c.PEER_BURST, c.PEER_RATE, c.MAX_PEERS)
         self._errors = RateLimit(c.ERROR_BURST, c.ERROR_RATE, c.MAX_PEERS)
         self._lines = RateLimit(c.LOG_BURST, c.LOG_RATE, c.MAX_PEERS)
+        self._all_lines = RateLimit(c.ALL_LOG_BURST, c.ALL_LOG_RATE, c.MAX_PEERS)
         self._request_id = 0
         self._datagrams: list[Datagram] = []
         self._events: list[Event] = []
@@ -65,8 +66,8 @@ class Node:
             self._events.append(LogEvent(facility, severity, mnemonic, text))
 
     def log_about(self, peer: IPv4Address, now: float, facility: str, severity: int, mnemonic: str, text: str) -> None:
-        """A line that `peer` can cause: only so many of one kind."""
-        if self._lines.allows((peer, mnemonic), now):
+        """A line that `peer` can cause: only so many of one kind, also when the peers are made up."""
+        if self._lines.allows((peer, mnemonic), now) and self._all_lines.allows(mnemonic, now):
             self.log(facility, severity, mnemonic, text)
 
     def may_complain(self, peer: IPv4Address, now: float) -> bool:
