@@ -203,7 +203,7 @@ class Session(ABC):
         if self._banner is not None:
             return ""
         if self.section is None:
-            return self._hostname[:HOSTNAME_IN_EXEC] + ("#" if self.privileged else ">")
+            return self._hostname[:HOSTNAME_IN_EXEC] + self.mode.prompt
         return self._hostname[:HOSTNAME_IN_CONFIGURATION] + self.mode.prompt
 
     @property

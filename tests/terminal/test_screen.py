@@ -334,6 +334,20 @@ def test_saving_copying_erasing() -> None:
         R1#""")
 
 
+def test_the_startup_config_is_entered_on_top_of_what_is_there() -> None:
+    router = Router()
+    router.startup = "version 15.9\nhostname R7\ninterface Tunnel1\n description x\nend\ninterface Tunnel2\n"
+    assert shown("copy startup-config running-config\r\r", router) == screen("""
+        R1#copy startup-config running-config
+        Destination filename [running-config]?
+                   ^
+        % Invalid input detected at '^' marker.
+
+        80 bytes copied
+        R7#""")
+    assert list(router.config.interfaces) == ["Tunnel1"]
+
+
 def test_a_full_disk_is_said_and_nothing_lost() -> None:
     router = Router()
     router.disk_full = True
@@ -383,7 +397,7 @@ def test_log_lines_stand_on_a_line_of_their_own() -> None:
         session = TypedSession(router, line, outlet)
         running = asyncio.ensure_future(session.run())
         session.feed(first + b"sh cl")
-        while not outlet.data.endswith(b"sh cl"):
+        while not outlet.data.endswith(b"sh cl"):  # noqa: ASYNC110 what the session sends is its only sign
             await asyncio.sleep(0)
         router.log("link")
         session.feed(b"o\r")

@@ -8,7 +8,6 @@ BUILDING = "Building configuration...\n"
 NO_STARTUP_CONFIG = "startup-config is not present\n"
 #: What `show startup-config` says the NVRAM holds.
 NVRAM_BYTES = 262136
-_RUNNING, _STARTUP = "running-config", "startup-config"
 
 
 async def running_config(session: Session, interface: str | None = None) -> None:
@@ -73,38 +72,31 @@ async def write_erase(session: Session) -> None:
     session.write("[OK]\nErase of nvram: complete\n")
 
 
-async def copy(session: Session, source: str = _RUNNING, destination: str = _STARTUP) -> None:
-    """`copy running-config startup-config` and back; there is no other file to copy yet."""
-    pair = _configuration(source), _configuration(destination)
-    if pair == (_RUNNING, _STARTUP):
-        if _configuration(await session.ask(f"Destination filename [{_STARTUP}]? ", _STARTUP)) != _STARTUP:
-            session.refuse("%Error opening nvram: only startup-config can be written\n")
-            return
-        await write_memory(session)
-    elif pair == (_STARTUP, _RUNNING):
-        text = session.host.startup_config()
-        await session.ask(f"Destination filename [{_RUNNING}]? ", _RUNNING)
-        if text is None:
-            session.refuse("%% Non-volatile configuration memory invalid or not present\n")
-            return
-        await session.replay(text)
-        session.write(f"{len(text.encode())} bytes copied\n")
+async def copy(session: Session) -> None:
+    """`copy running-config startup-config`."""
+    if await _other_name(session, "startup-config"):
+        session.refuse("%Error: only startup-config can be written\n")
     else:
-        session.refuse(f"%Error copying {source} to {destination} (only running-config and startup-config can be)\n")
-
-
-def _configuration(name: str) -> str:
-    """The configuration that a name or the beginning of one means; other names stay."""
-    word = name.lower().removeprefix("system:").removeprefix("nvram:")
-    for known in (_RUNNING, _STARTUP):
-        if len(word) >= 3 and known.startswith(word):
-            return known
-    return name
+        await write_memory(session)
 
 
 async def copy_startup(session: Session) -> None:
-    """`copy startup-config running-config`."""
-    await copy(session, _STARTUP, _RUNNING)
+    """`copy startup-config running-config`: its lines are entered on top of those that are there."""
+    if await _other_name(session, "running-config"):
+        session.refuse("%Error: only running-config can be written\n")
+        return
+    text = session.host.startup_config()
+    if text is None:
+        session.refuse("%% Non-volatile configuration memory invalid or not present\n")
+        return
+    await session.replay(text)
+    session.write(f"{len(text.encode())} bytes copied\n")
+
+
+async def _other_name(session: Session, name: str) -> bool:
+    """`Destination filename [NAME]? `, and whether the answer is another file."""
+    answer = await session.ask(f"Destination filename [{name}]? ", name)
+    return answer.lower().removeprefix("system:").removeprefix("nvram:") != name
 
 
 async def reload(session: Session) -> None:
