@@ -1,4 +1,4 @@
-"""Whole routers on wires in memory: the real `Router` and its engines, driven by the world's clock."""
+"""The classic lab of whole simulated routers, configured by values; spokes can be added and the hub replaced."""
 
 from __future__ import annotations
 
@@ -7,82 +7,20 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 
 from iosish.config.model import Config, Interface, IpAddress, NhrpSettings, Nhs, StaticRoute, TunnelSettings
-from iosish.desired import LinkState
-from iosish.engine import Datagram, Event
 from iosish.forwarding import ipv4
 from iosish.icmp.ping import Ping, PingRequest
 from iosish.nhrp.state import CacheEntry
-from iosish.plane.memory.plane import MemoryPlane
 from iosish.plane.memory.wire import Wire
-from iosish.plane.memory.world import Call, World
-from iosish.router import Router
+from iosish.plane.memory.world import World
+from iosish.sim.node import Node
 from tests.memory_plane.routers import FA00
 
 
-class RoutedHost:
-    """A router with its memory plane; as the runtime does, one flush follows all that came in at one moment."""
+class RoutedHost(Node):
+    """A node with eyes on its NHRP cache, and a ping that runs beside whatever else the world does."""
 
-    def __init__(self, world: World, name: str, wires: Mapping[str, Wire]) -> None:
-        self.world = world
-        self.name = name
-        self.router = Router(world.random(f"router {name}"))
-        self.plane = MemoryPlane(world, name, self, wires)
-        self.plane.icmp_received = self._icmp
-        self.events: list[Event] = []
-        self.screen = ""
-        self._planned = False
-        self._timer: Call | None = None
-        self._ping: Ping | None = None
-        self._ping_timer: Call | None = None
-
-    def configure(self, config: Config) -> None:
-        self.router.configure(config, self.world.now)
-        self._plan()
-
-    # PlaneSink
-
-    def link_changed(self, state: LinkState) -> None:
-        self.router.link_changed(state, self.world.now)
-        self._plan()
-
-    def next_hop_missed(self, interface: str, address: IPv4Address) -> None:
-        self.router.next_hop_missed(interface, address, self.world.now)
-        self._plan()
-
-    def received(self, datagram: Datagram) -> None:
-        self.router.received(datagram, self.world.now)
-        self._plan()
-
-    def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address]) -> None:
-        self.router.adjacencies_used(interface, peers, self.world.now)
-        self._plan()
-
-    def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
-        self.router.dropped(interface, reason, peer)
-        self._plan()
-
-    def _plan(self) -> None:
-        if not self._planned:
-            self._planned = True
-            self.world.call_soon(self._flush)
-
-    def _wake(self) -> None:
-        self.router.wake(self.world.now)
-        self._plan()
-
-    def _flush(self) -> None:
-        self._planned = False
-        if self.router.changed():
-            self.plane.apply(self.router.desired)
-        for datagram in self.router.datagrams():
-            self.plane.send(datagram)
-        self.events += self.router.events()
-        if self._timer is not None:
-            self._timer.cancel()
-        due = self.router.next_wake()
-        self._timer = None if due is None else self.world.call_at(due[0], self._wake)
-
-    # What is looked at
+    screen = ""
+    _session: Ping | None = None
 
     def entries(self) -> dict[str, CacheEntry]:
         """The NHRP cache of Tunnel0 by protocol address."""
@@ -93,52 +31,39 @@ class RoutedHost:
         """Protocol to NBMA address of the entries that are up."""
         return {address: str(entry.nbma) for address, entry in self.entries().items() if entry.up}
 
-    # ping, as the console gives it
-
-    def ping(self, destination: str, repeat: int = 5) -> str:
-        """Run the ping to its end; what IOS prints."""
-        self.start_ping(destination, repeat)
-        assert self.world.run_until(self.ping_done, ceiling=self.world.now + 2 * repeat + 5)
-        return self.screen
+    def ping_five(self, destination: str) -> str:
+        """What IOS prints for `ping destination`."""
+        return self.ping(PingRequest(IPv4Address(destination)))
 
     def start_ping(self, destination: str, repeat: int = 5) -> None:
         self.screen = ""
-        self._ping = Ping(PingRequest(IPv4Address(destination), repeat=repeat), identifier=6)
-        self._ping.start(self.world.now)
+        self._session = Ping(PingRequest(IPv4Address(destination), repeat=repeat), identifier=6)
+        self.plane.icmp_received = self._icmp
+        self._session.start(self.world.now)
         self._pump()
 
     def ping_done(self) -> bool:
-        return self._ping is not None and self._ping.done
+        return self._session is not None and self._session.done
 
     def _icmp(self, packet: bytes) -> None:
-        if self._ping is not None and not self._ping.done:
-            self._ping.receive(
-                IPv4Address(packet[12:16]), packet[8], packet[ipv4.header_size(packet) :], self.world.now
-            )
+        if self._session is not None:
+            message = packet[ipv4.header_size(packet) :]
+            self._session.receive(IPv4Address(packet[12:16]), packet[8], message, self.world.now)
             self._pump()
 
     def _pump(self) -> None:
-        assert self._ping is not None
-        for probe in self._ping.datagrams():
-            self.plane.send_ip(
-                probe.destination,
-                probe.protocol,
-                probe.payload,
-                source=probe.source,
-                ttl=probe.ttl,
-                tos=probe.tos,
-                df=probe.df,
-            )
-        self.screen += self._ping.text()
-        if self._ping_timer is not None:
-            self._ping_timer.cancel()
-        due = self._ping.next_wake()
-        self._ping_timer = None if due is None else self.world.call_at(due[0], self._wake_ping)
+        assert self._session is not None
+        for probe in self._session.datagrams():
+            self.plane.send_ip(probe.destination, probe.protocol, probe.payload, ttl=probe.ttl)
+        self.screen += self._session.text()
+        due = self._session.next_wake()
+        if due is not None:
+            self.world.call_at(due[0], self._wake_ping)
 
     def _wake_ping(self) -> None:
-        assert self._ping is not None
-        self._ping.wake(self.world.now)
-        self._pump()
+        if self._session is not None:
+            self._session.wake(self.world.now)
+            self._pump()
 
 
 def address(text: str) -> IpAddress:
@@ -197,24 +122,24 @@ class RoutedLab:
     def __init__(self, seed: int = 1, loss: float = 0.0, spokes: tuple[int, ...] = (2, 3, 4)) -> None:
         self.world = World(seed)
         self.wires = {n: Wire(self.world, f"R{n}-R5", loss=loss) for n in (1, *spokes)}
-        self.middle = RoutedHost(self.world, "R5", {MIDDLE[n]: wire for n, wire in self.wires.items()})
-        self.middle.configure(
-            config("R5", *(Interface(MIDDLE[n], ip_address=address(f"172.16.{n}5.1/30")) for n in self.wires))
-        )
-        self.routers = {n: RoutedHost(self.world, f"R{n}", {FA00: wire}) for n, wire in self.wires.items()}
-        self.hub = self.routers[1]
-        self.hub.configure(hub_config())
+        self.middle = RoutedHost(self.world, self._middle_config(), {MIDDLE[n]: wire for n, wire in self.wires.items()})
+        self.routers = {1: RoutedHost(self.world, hub_config(), {FA00: self.wires[1]})}
         for n in spokes:
-            self.routers[n].configure(spoke_config(n))
+            self.routers[n] = RoutedHost(self.world, spoke_config(n), {FA00: self.wires[n]})
+
+    @property
+    def hub(self) -> RoutedHost:
+        return self.routers[1]
+
+    def _middle_config(self) -> Config:
+        return config("R5", *(Interface(MIDDLE[n], ip_address=address(f"172.16.{n}5.1/30")) for n in self.wires))
 
     def add(self, number: int) -> RoutedHost:
         """One more spoke, on a cable of its own, with no change on the hub."""
         self.wires[number] = Wire(self.world, f"R{number}-R5")
         self.middle.plane.plug(MIDDLE[number], self.wires[number])
-        ports = (Interface(MIDDLE[n], ip_address=address(f"172.16.{n}5.1/30")) for n in self.wires)
-        self.middle.configure(config("R5", *ports))
-        host = self.routers[number] = RoutedHost(self.world, f"R{number}", {FA00: self.wires[number]})
-        host.configure(spoke_config(number))
+        self.middle.configure(self._middle_config())
+        host = self.routers[number] = RoutedHost(self.world, spoke_config(number), {FA00: self.wires[number]})
         return host
 
     def registered(self, *spokes: int) -> bool:
