@@ -53,11 +53,10 @@ def enter(grammar: Grammar, draft: Draft, section: Section, found: Match) -> tup
     command = found.command
     targets: list[Path] = []
     for path in here.paths:
-        target, message = _put(draft, path, command, found)
+        put, message = _put(draft, path, command, found)
         if message and message not in messages:
             messages.append(message)
-        if target is not None:
-            targets.append(target)
+        targets.extend(put)
     if command.enters and targets:
         return Section(command.enters, tuple(targets), here), messages
     if command.words[-1].word and command.words[-1].word.startswith("exit-") and here.above is not None:
@@ -79,7 +78,7 @@ def entry_key(command: Command, values: dict[str, Any]) -> Any:
     return tuple(values.get(key) for key in command.keys)
 
 
-def _value(command: Command, values: dict[str, Any], current: Any) -> Any:
+def _value(command: Command, values: dict[str, Any]) -> Any:
     """The value that the line gives to its field or entry."""
     assert command.field is not None
     if command.constant is not None:
@@ -88,31 +87,39 @@ def _value(command: Command, values: dict[str, Any], current: Any) -> Any:
         entry = command.field.entry
         assert entry is not None
         return entry(**{name: values[name] for name in command.field.entry_fields if name in values})
-    if command.enters:
-        assert command.field.entry is not None
-        return current if current is not None else command.field.entry(values[command.keys[-1]])
     names = [node.argument for node in command.words if node.name and node.argument not in command.keys]
     return values[names[-1]] if names else True
 
 
-def _put(draft: Draft, path: Path, command: Command, found: Match) -> tuple[Path | None, str | None]:
+def _put(draft: Draft, path: Path, command: Command, found: Match) -> tuple[list[Path], str | None]:
+    """Change the draft; gives the places that were changed, or what IOS says against it."""
     if command.field is None:
         key = kept_key(command, found.values, found.text)
         target = (*path, "kept", key)
         old = draft.frozen(target) if draft.has(target) else None
         draft.set(target, replace(old, text=found.text) if old else Kept(found.text))
-        return target, None
+        return [target], None
     target = (*path, *command.field.path)
-    current = None
+    if command.enters:
+        return _open(draft, target, command, found), None
     if command.field.keyed:
         target = (*target, entry_key(command, found.values))
-        if command.enters and draft.has(target):
-            return target, None
-    value = _value(command, found.values, current)
+    value = _value(command, found.values)
     if message := refusal(draft, target, value):
-        return None, message
+        return [], message
     draft.set(target, value)
-    return target, None
+    return [target], None
+
+
+def _open(draft: Draft, entries: Path, command: Command, found: Match) -> list[Path]:
+    """The entries that a line opens, made where they are not there yet; several for a range."""
+    assert command.field is not None and command.field.entry is not None
+    key = entry_key(command, found.values)
+    targets = [(*entries, name) for name in (key if isinstance(key, tuple) else (key,))]
+    for target in targets:
+        if not draft.has(target):
+            draft.set(target, command.field.entry(target[-1]))
+    return targets
 
 
 def _take_back(draft: Draft, path: Path, command: Command, found: Match) -> None:
@@ -132,7 +139,9 @@ def _take_back(draft: Draft, path: Path, command: Command, found: Match) -> None
             draft.delete(target)
         return
     if all(node.argument in found.values for node in command.values):
-        draft.delete((*target, entry_key(command, found.values)))
+        key = entry_key(command, found.values)
+        for entry in key if command.enters and isinstance(key, tuple) else (key,):
+            draft.delete((*target, entry))
         return
     given = {name: found.values[name] for name in command.keys if name in found.values}
     for key in list(draft.get(target)):

@@ -6,6 +6,7 @@ import textwrap
 
 from iosish.cli.grammar import Mode, Node
 from iosish.cli.matcher import State, beginning, walk
+from iosish.cli.tokens import INTERFACE_TYPES
 from iosish.config.interface_name import KINDS
 
 #: Words that the session itself understands in every configuration mode.
@@ -86,7 +87,7 @@ def _words(state: State, word: str, extra: dict[str, str], width: int) -> list[s
     hidden = {name for name, places in state.words.items() if all(place.node.hidden for place in places)}
     names = [name for name in beginning(sorted({*state.sorted_words, *extra}), word.lower()) if name not in hidden]
     shown = [state.words[name][0].node.word or name if name in state.words else name for name in names]
-    if not shown and any(node.type is not None and node.type.name == "interface" for node, _ in state.values):
+    if not shown and any(node.type is not None and node.type.name in INTERFACE_TYPES for node, _ in state.values):
         shown = [kind for kind in KINDS if kind.lower().startswith(word.lower())]
     if not shown:
         return [UNRECOGNIZED]
@@ -104,7 +105,7 @@ def _table(state: State) -> dict[str, str]:
             table[visible[0].word or name] = visible[0].help
     for node, _ in state.values:
         assert node.type is not None
-        if node.type.name == "interface":
+        if node.type.name in INTERFACE_TYPES:
             table.update({kind: text for kind, (_, text) in KINDS.items()})
         else:
             table.setdefault(node.type.shown, node.help)

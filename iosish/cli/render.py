@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from iosish.cli.grammar import Command, Grammar, Mode, Node
+from iosish.cli.tokens import INTERFACE_TYPES
 from iosish.config.binding import default_of
 from iosish.config.interface_name import order
 from iosish.config.model import Config, Kept
@@ -98,12 +99,14 @@ def _field_lines(command: Command, section: Any) -> Iterator[tuple[str, Any]]:
             yield from _value_line(command, value, {})
         return
     entries: Any = value.items()
-    if command.enters and command.values and command.values[-1].type and command.values[-1].type.name == "interface":
+    last = command.words[-1].type
+    if command.enters and last is not None and last.name in INTERFACE_TYPES:
         entries = sorted(entries, key=lambda item: order(item[0]))
     for key, entry in entries:
         keys = dict(zip(command.keys, key if isinstance(key, tuple) else (key,), strict=True))
         if command.enters:
-            yield _spell(command, keys), entry
+            if _owns(command, keys):  # a range opens what another line shows
+                yield _spell(command, keys), entry
         elif command.record:
             yield from _record_line(command, entry, keys)
         else:

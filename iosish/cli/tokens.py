@@ -188,6 +188,46 @@ def _interface(line: str, start: int) -> Read | Stop:
     return Read(name, found.end(), name)
 
 
+def _main_interface(line: str, start: int) -> Read | Stop:
+    read = _interface(line, start)
+    if isinstance(read, Read) and interface_name.is_subinterface(read.value):
+        return Stop(line.index(".", start))
+    return read
+
+
+def _subinterface(line: str, start: int) -> Read | Stop:
+    read = _interface(line, start)
+    return Stop(read.end) if isinstance(read, Read) and not interface_name.is_subinterface(read.value) else read
+
+
+_RANGE_MEMBER = re.compile(r"\s*([A-Za-z-]+\s*[\d/]*?)(\d+)(?:\s*-\s*(\d+))?\s*(?:,|$)")
+#: More interfaces in one range are refused.
+_RANGE_LIMIT = 512
+
+
+def _interface_range(line: str, start: int) -> Read | Stop:
+    """`FastEthernet0/0 - 3 , Loopback1`: the names in full, as a tuple."""
+    names: list[str] = []
+    column = start
+    while column < len(line.rstrip()):
+        found = _RANGE_MEMBER.match(line, column)
+        if not found:
+            name = _interface(line, column)
+            return name if isinstance(name, Stop) else Stop(name.end)
+        first = _interface(found[1] + found[2], 0)
+        if isinstance(first, Stop):
+            return Stop(found.start(1) + first.column, first.partial)
+        low, high = int(found[2]), int(found[3] or found[2])
+        if high < low or len(names) + high - low >= _RANGE_LIMIT:
+            return Stop(found.start(3))
+        stem = first.value[: len(first.value) - len(str(low))]
+        names.extend(f"{stem}{number}" for number in range(low, high + 1))
+        column = found.end()
+    if not names:
+        return Stop(start, partial=True)
+    return Read(tuple(dict.fromkeys(names)), len(line), line[start:].strip())
+
+
 def _name_or_address(line: str, start: int) -> Read | Stop:
     read = _dotted(line, start)
     return read if isinstance(read, Read) else _word(line, start)
@@ -231,6 +271,13 @@ _TYPES = {
     "word": ValueType("word", "WORD", RANK_WORD, _word, _is(str)),
     "line": ValueType("line", "LINE", RANK_LINE, _line, _is(str)),
     "interface": ValueType("interface", "", RANK_TYPED, _interface, _is(str)),
+    "main-interface": ValueType(
+        "main-interface", "", RANK_TYPED, _main_interface, lambda value: isinstance(value, str) and "." not in value
+    ),
+    "subinterface": ValueType(
+        "subinterface", "", RANK_TYPED, _subinterface, lambda value: isinstance(value, str) and "." in value
+    ),
+    "interface-range": ValueType("interface-range", "", RANK_TYPED, _interface_range, _is(tuple)),
     "name-or-address": ValueType("name-or-address", "WORD", RANK_WORD, _name_or_address, lambda value: True),
     "hh:mm:ss": ValueType(
         "hh:mm:ss", "hh:mm:ss", RANK_TYPED, _pattern(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?"), _is(str)
@@ -242,6 +289,8 @@ _TYPES = {
     ),
     "banner": ValueType("banner", "LINE", RANK_LINE, _line, _is(str)),
 }
+#: Types whose values begin with a kind of interface.
+INTERFACE_TYPES = ("interface", "main-interface", "subinterface", "interface-range")
 _RANGE = re.compile(r"(-?\d+)-(\d+)")
 
 

@@ -155,7 +155,7 @@ def test_the_same_seed_gives_the_same_trace(classic: dict[str, str], read: Read)
         lab.world.run_until(60.0)
         traces.append(captured)
     assert traces[0] == traces[1]
-    assert len(traces[0]) > 20
+    assert len(traces[0]) >= 12  # three registrations and replies, two wires each
 
 
 def test_a_protected_tunnel_stays_down_and_says_why(classic: dict[str, str], read: Read) -> None:
