@@ -178,7 +178,7 @@ class Lab:
         silent = await self._settle(members, began + UP_WITHIN_S)
         dead = [member.name for member in members if member.status is None]
         if dead:
-            raise Trouble(f"{', '.join(dead)} does not run: see {self._log_path()}")
+            raise Trouble(f"not running: {', '.join(dead)}; {self._log_path()} says why")
         self.say.up(list(self.members), len(self.cables), time.monotonic() - began, silent)
 
     async def _settle(self, members: list[Member], until: float) -> list[str]:

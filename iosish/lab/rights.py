@@ -60,7 +60,7 @@ def _user_namespace_works() -> bool:
     child = os.fork()
     if child == 0:
         try:
-            namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWNET)
+            enter_user_namespace()
         except OSError:
             os._exit(1)
         os._exit(0)
@@ -68,12 +68,12 @@ def _user_namespace_works() -> bool:
 
 
 def enter_user_namespace() -> None:
-    """Become root in a user namespace and a mount namespace of our own, with a /run/netns of our own.
+    """Become root in user, mount and network namespaces of our own, with a /run/netns of our own.
 
     For a process with one thread. Raises OSError.
     """
     user, group = os.geteuid(), os.getegid()
-    namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS)
+    namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWNET)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {user} 1")
     Path("/proc/self/gid_map").write_text(f"0 {group} 1")

@@ -18,7 +18,6 @@ from iosish.lab.places import (
     Running,
     Trouble,
     lab_key,
-    make_private,
     read_record,
     router_socket,
     run_folder,
@@ -44,7 +43,6 @@ def up(request: Request) -> int:
         raise Trouble(f"{source}: no such folder")
     folder = run_folder() / lab_key(request.name)
     direct = rights.check_lab()
-    make_private(folder.parent)
     _check_not_up(request.name, folder)
     ours, theirs = socket.socketpair()
     pid = os.fork()

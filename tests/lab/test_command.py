@@ -87,7 +87,6 @@ def test_the_console_needs_next_to_nothing(state: Path) -> None:
         "prompt_toolkit",
         "pyroute2",
         "scapy",
-        "ipaddress",
         "dataclasses",
         "typing",
     }
