@@ -54,6 +54,7 @@ def _section(
 ) -> Iterator[tuple[str, Command | None, list[str] | None]]:
     """Each line of a section, the command it came in by, and the lines of the sub-mode that it opens."""
     kept: dict[str, list[Kept]] = {}
+    opened: set[tuple[str, ...]] = set()
     for key, line in section.kept.items():
         kept.setdefault(key[0], []).append(line)
     for command in mode.commands():
@@ -61,12 +62,29 @@ def _section(
             for line in kept.pop(command.path, ()):
                 opens = command.enters is not None and not line.text.startswith("no ")
                 yield line.text, command, _kept_body(grammar, command, line, depth) if opens else None
-        elif command.field is not None:
-            for text, entry in _field_lines(command, section):
-                if command.enters:
-                    yield text, command, _body(grammar, grammar.modes[command.enters], entry, depth + 1)
-                else:
-                    yield text, command, None
+        elif command.field is not None and command.enters is None:
+            for text in _field_lines(command, section):
+                yield text, command, None
+        elif command.field is not None and command.field.path not in opened:
+            opened.add(command.field.path)
+            alternatives = [other for other in mode.commands() if other.enters and other.field == command.field]
+            yield from _entries(grammar, alternatives, section, depth)
+
+
+def _entries(
+    grammar: Grammar, commands: list[Command], section: Any, depth: int
+) -> Iterator[tuple[str, Command | None, list[str] | None]]:
+    """The sections of a keyed field, each opened by the one of its commands that can spell its key."""
+    entries: Any = _value_at(commands[0], section)[1].items()
+    last = commands[0].words[-1].type
+    if last is not None and last.name in INTERFACE_TYPES:
+        entries = sorted(entries, key=lambda item: order(item[0]))
+    for key, entry in entries:
+        for command in commands:
+            keys = dict(zip(command.keys, key if isinstance(key, tuple) else (key,), strict=True))
+            if command.enters and _owns(command, keys):
+                yield _spell(command, keys), command, _body(grammar, grammar.modes[command.enters], entry, depth + 1)
+                break
 
 
 def _kept_body(grammar: Grammar, command: Command, line: Kept, depth: int) -> list[str]:
@@ -74,46 +92,41 @@ def _kept_body(grammar: Grammar, command: Command, line: Kept, depth: int) -> li
     return _body(grammar, grammar.modes[command.enters], line, depth + 1)
 
 
-def _field_lines(command: Command, section: Any) -> Iterator[tuple[str, Any]]:
-    """The lines of one binding, each with its entry (the section that an entering line opens)."""
+def _value_at(command: Command, section: Any) -> tuple[Any, Any]:
+    """The value of a command's field, and the part of the model that it stands in."""
+    assert command.field is not None
+    owner = section
+    for name in command.field.path[:-1]:
+        owner = getattr(owner, name)
+    return owner, getattr(owner, command.field.path[-1])
+
+
+def _field_lines(command: Command, section: Any) -> Iterator[str]:
+    """The lines of one binding."""
     info = command.field
     assert info is not None
-    owner = section
-    for name in info.path[:-1]:
-        owner = getattr(owner, name)
-    value = getattr(owner, info.path[-1])
-    if not info.keyed:
-        default = default_of(type(owner), info.path[-1])
-        if value == default or value is None:
-            return
-        if command.default_on:
-            yield "no " + _spell(command, {}), value
-        elif command.constant is not None:
-            if value == command.constant:
-                yield _spell(command, {}), value
-        elif command.record:
-            yield from _record_line(command, value, {})
-        elif isinstance(value, bool):
-            yield _spell(command, {}), value
-        else:
-            yield from _value_line(command, value, {})
+    owner, value = _value_at(command, section)
+    if info.keyed:
+        for key, entry in value.items():
+            keys = dict(zip(command.keys, key if isinstance(key, tuple) else (key,), strict=True))
+            yield from _record_line(command, entry, keys) if command.record else _value_line(command, entry, keys)
         return
-    entries: Any = value.items()
-    last = command.words[-1].type
-    if command.enters and last is not None and last.name in INTERFACE_TYPES:
-        entries = sorted(entries, key=lambda item: order(item[0]))
-    for key, entry in entries:
-        keys = dict(zip(command.keys, key if isinstance(key, tuple) else (key,), strict=True))
-        if command.enters:
-            if _owns(command, keys):  # a range opens what another line shows
-                yield _spell(command, keys), entry
-        elif command.record:
-            yield from _record_line(command, entry, keys)
-        else:
-            yield from _value_line(command, entry, keys)
+    if value is None or value == default_of(type(owner), info.path[-1]):
+        return
+    if command.default_on:
+        yield "no " + _spell(command, {})
+    elif command.constant is not None:
+        if value == command.constant:
+            yield _spell(command, {})
+    elif command.record:
+        yield from _record_line(command, value, {})
+    elif isinstance(value, bool):
+        yield _spell(command, {})
+    else:
+        yield from _value_line(command, value, {})
 
 
-def _value_line(command: Command, value: Any, keys: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _value_line(command: Command, value: Any, keys: Mapping[str, Any]) -> Iterator[str]:
     names = [node for node in command.values if node.argument not in keys]
     if names:
         node = names[-1]
@@ -121,10 +134,10 @@ def _value_line(command: Command, value: Any, keys: Mapping[str, Any]) -> Iterat
             return
         keys = {**keys, node.argument: value}
     if _owns(command, keys):
-        yield _spell(command, keys), value
+        yield _spell(command, keys)
 
 
-def _record_line(command: Command, entry: Any, keys: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _record_line(command: Command, entry: Any, keys: Mapping[str, Any]) -> Iterator[str]:
     assert command.field is not None
     values = {name: getattr(entry, name) for name in command.field.entry_fields}
     if not _owns(command, values):
@@ -136,7 +149,7 @@ def _record_line(command: Command, entry: Any, keys: Mapping[str, Any]) -> Itera
     # An entry that has a key part which this leaf cannot spell belongs to another leaf.
     if any(values[name] is not None and name not in in_path | used for name in keys):
         return
-    yield " ".join([_spell(command, values), *tail]), entry
+    yield " ".join([_spell(command, values), *tail])
 
 
 def _tail(nodes: tuple[Node, ...], entry: Any, words: list[str], used: set[str]) -> bool:
