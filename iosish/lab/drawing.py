@@ -28,7 +28,8 @@ class Line:
 def picture(routers: dict[str, dict[str, Any]], cables: Iterable[dict[str, Any]], pulled: Iterable[Any]) -> list[str]:
     """The lines of the drawing; `routers` and `cables` are those of the parent's status."""
     out = {(router, interface) for router, interface in pulled}
-    lines = _lines(cables, out)
+    cables = list(cables)
+    lines = _lines([cable for cable in cables if len(cable["ends"]) > 1], out)
     drawn: list[str] = []
     alone = [name for name in routers if not any(name in (line.left[0], line.right[0]) for line in lines)]
     while lines:
@@ -42,6 +43,8 @@ def picture(routers: dict[str, dict[str, Any]], cables: Iterable[dict[str, Any]]
         drawn += _star(centre, turned, routers)
     for name in alone:
         drawn += _box([name], len(name))
+    for line in _lines([cable for cable in cables if len(cable["ends"]) == 1], out):
+        drawn.append(f"  {line.left[0]} {_label(line.left, routers)} ─── {line.name}")
     return drawn
 
 
@@ -87,7 +90,7 @@ def _star(centre: str, lines: list[Line], routers: dict[str, dict[str, Any]]) ->
         rows.append((box[0], ""))
         for line, side in zip(group, box[1:-1], strict=True):
             wire = "─x " if line.cut else "───"
-            middle = line.name.center(name_width) if line.right[1] else "─" * name_width
+            middle = line.name.center(name_width) if line.left[1] and line.right[1] else "─" * name_width
             text = (
                 f" {left_labels[line]:<{left_width}} {wire} {middle} {wire[::-1]} {right_labels[line]:>{right_width}} "
             )
