@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -29,12 +30,11 @@ class _Adjacency:
 def adjacency(snapshot: Snapshot, interface: str | None = None, detail: bool = False) -> str:
     """`show adjacency [X] [detail]`. In brackets: the adjacency itself and the routes that use it."""
     lines = [COLUMNS]
+    uses = Counter((route.interface, route.next_hop) for route in snapshot.routes)
     for entry in sorted(_adjacencies(snapshot), key=lambda entry: (by_name(entry.interface), entry.address)):
         if interface not in (None, entry.interface):
             continue
-        references = 1 + sum(
-            route.next_hop == entry.address and route.interface in (None, entry.interface) for route in snapshot.routes
-        )
+        references = 1 + uses[entry.interface, entry.address] + uses[None, entry.address]
         lines.append(ROW.format(interface=entry.interface, address=str(entry.address), references=references))
         if detail:
             lines += [DETAIL + line for line in _detail(entry)]

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 
 from iosish.config.model import Interface
 from iosish.nhrp.state import CacheEntry, NhrpInterfaceState, NhsState
-from iosish.show.text import address, by_name, page
+from iosish.show.text import address, by_address, by_name, page
 from iosish.show.times import since
 from iosish.snapshot import Snapshot
 
@@ -128,7 +128,7 @@ def _tunnel_address(entry: CacheEntry) -> IPv4Address:
 def _by_peer(entries: list[CacheEntry]) -> Peers:
     """Entries by NBMA address, in order of address; what has none yet comes last."""
     peers: Peers = {}
-    for entry in sorted(entries, key=lambda entry: entry.target):
+    for entry in sorted(entries, key=lambda entry: by_address(entry.target)):
         peers.setdefault(entry.nbma, []).append(entry)
     return dict(sorted(peers.items(), key=lambda peer: (peer[0] is None, int(peer[0] or 0))))
 

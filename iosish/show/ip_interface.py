@@ -14,10 +14,12 @@ ADDRESS = ("  Internet address is {address}", "  Broadcast address is 255.255.25
 SECONDARY = "  Secondary address {address}"
 DETERMINED = ("  Address determined by {by}", "  MTU is {mtu} bytes")
 VRF = '  VPN Routing/Forwarding "{vrf}"'
-#: What the Linux data plane does for every interface.
+#: What the Linux data plane does for every interface; secondary addresses and the VRF stand between the parts.
 SERVICES = (
     "  Helper address is not set",
     "  Directed broadcast forwarding is disabled",
+)
+FEATURES = (
     "  Outgoing access list is not set",
     "  Inbound  access list is not set",
     "  Proxy ARP is disabled",
@@ -30,6 +32,8 @@ SERVICES = (
     "  IP fast switching is disabled",
     "  IP Flow switching is disabled",
     "  IP CEF switching is disabled",
+)
+MORE_FEATURES = (
     "  IP multicast fast switching is disabled",
     "  IP route-cache flags are None",
     "  Router Discovery is disabled",
@@ -87,9 +91,11 @@ def _interface(snapshot: Snapshot, line: Line) -> Iterator[str]:
             by="non-volatile memory" if line.name in snapshot.from_startup else "setup command",
             mtu=ip_mtu(snapshot, line),
         )
+    yield from SERVICES
     for secondary in config.secondary.values():
         yield SECONDARY.format(address=secondary.interface)
+    for text in FEATURES:
+        yield text.format(redirects="never" if line.is_tunnel else "always")
     if config.vrf is not None:
         yield VRF.format(vrf=config.vrf)
-    for text in SERVICES:
-        yield text.format(redirects="never" if line.is_tunnel else "always")
+    yield from MORE_FEATURES

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from iosish.show.text import page
+from iosish.show.text import by_address, page
 from iosish.show.times import since
 from iosish.snapshot import Route, Snapshot
 
@@ -35,8 +35,13 @@ METRIC = " [{distance}/{metric}]"
 VIA = " via {next_hop}"
 
 ENTRY = "Routing entry for {network}"
+SUPERNET = ", supernet"
 ENTRY_PARENT = "Routing entry for {network}, {count} known subnets"
+ATTACHED = "  Attached ({count} connection{plural})"
+MASKS = "  Variably subnetted with {count} masks"
 KNOWN = '  Known via "{source}", distance {distance}, metric {metric}'
+VIA_INTERFACE = " (connected, via interface)"
+CANDIDATE = ", candidate default path"
 TAG = "  Tag {tag}"
 BLOCKS = "  Routing Descriptor Blocks:"
 PATH = "  {mark} {path}"
@@ -84,9 +89,9 @@ def ip_route(
         return page(_lookup(snapshot.now, entries, address, mask))
     lines = [*CODES, _gateway(entries), ""]
     codes = {"S"} if static else {"C", "L"} if connected else set()
-    shown = [entry for entry in entries if not codes or entry.paths[0].code[:1] in codes]
     for network, children in _by_class(entries).items():
-        lines += _group(snapshot.now, network, children, [child for child in children if child in shown])
+        shown = [child for child in children if not codes or child.paths[0].code[:1] in codes]
+        lines += _group(snapshot.now, network, children, shown)
     return page(lines)
 
 
@@ -126,7 +131,7 @@ def _entries(routes: Iterable[Route]) -> list[_Entry]:
     networks: dict[IPv4Network, list[Route]] = {}
     for route in routes:
         networks.setdefault(route.network, []).append(route)
-    return [_Entry(network, tuple(networks[network])) for network in sorted(networks)]
+    return [_Entry(network, tuple(networks[network])) for network in sorted(networks, key=by_address)]
 
 
 def _by_class(entries: list[_Entry]) -> dict[IPv4Network, list[_Entry]]:
@@ -156,14 +161,12 @@ def _group(now: float, network: IPv4Network, children: list[_Entry], shown: list
         return
     lengths = {child.network.prefixlen for child in children}
     if len(lengths) == 1:
-        heading = f"{network.network_address}/{lengths.pop()}"
-        yield ONE_MASK.format(network=heading, count=len(children))
+        subnets = f"{network.network_address}/{min(lengths)}"
+        yield ONE_MASK.format(network=subnets, count=len(children))
     else:
         yield MANY_MASKS.format(network=network, count=len(children), masks=len(lengths))
-        lengths = set()
-    with_mask = not lengths and len({child.network.prefixlen for child in children}) > 1
     for child in shown:
-        yield from _route(now, child, CHILD, with_mask)
+        yield from _route(now, child, CHILD, with_mask=len(lengths) > 1)
 
 
 def _route(now: float, entry: _Entry, form: str, with_mask: bool) -> Iterator[str]:
@@ -208,25 +211,23 @@ def _parent(now: float, network: IPv4Network, children: list[_Entry]) -> Iterato
     yield ENTRY_PARENT.format(network=network, count=len(children))
     attached = sum(child.paths[0].code[:1] in ("C", "L") for child in children)
     if attached:
-        yield f"  Attached ({attached} connection{'' if attached == 1 else 's'})"
+        yield ATTACHED.format(count=attached, plural="" if attached == 1 else "s")
     masks = len({child.network.prefixlen for child in children})
     if masks > 1:
-        yield f"  Variably subnetted with {masks} masks"
+        yield MASKS.format(count=masks)
     for child in children:
         yield from _route(now, child, CHILD, with_mask=masks > 1)
 
 
 def _entry(entry: _Entry) -> Iterator[str]:
     first = entry.paths[0]
-    supernet = (
-        ", supernet" if entry.network.prefixlen < classful(IPv4Network((int(entry.network[0]), 32))).prefixlen else ""
-    )
-    yield ENTRY.format(network=entry.network) + supernet
+    natural = classful(IPv4Network((int(entry.network.network_address), 32)))
+    yield ENTRY.format(network=entry.network) + (SUPERNET if entry.network.prefixlen < natural.prefixlen else "")
     known = KNOWN.format(source=_source(first), distance=first.distance, metric=first.metric)
-    if first.code[:1] in ("C", "L") or (first.next_hop is None and first.interface is not None):
-        known += " (connected, via interface)" if first.code[:1] == "C" else ""
+    if first.code[:1] == "C":
+        known += VIA_INTERFACE
     if entry.network == _DEFAULT:
-        known += ", candidate default path"
+        known += CANDIDATE
     yield known
     if first.tag is not None:
         yield TAG.format(tag=first.tag)

@@ -93,13 +93,16 @@ def ip_mtu(snapshot: Snapshot, line: Line) -> int:
     """What an IP packet may have without being cut: `ip mtu`, else what the tunnel's way or the port leaves."""
     if line.config.ip_mtu is not None:
         return line.config.ip_mtu
-    return transport_mtu(snapshot, line) if line.is_tunnel else mtu(line)
+    if not line.is_tunnel:
+        return mtu(line)
+    tunnel = snapshot.desired.tunnels.get(line.name)
+    return tunnel.mtu if tunnel is not None else transport_mtu(snapshot, line)
 
 
 def transport_mtu(snapshot: Snapshot, line: Line) -> int:
-    """What the port under a tunnel leaves for the packets inside."""
+    """What the port under a tunnel leaves for the packets inside; a loopback stands for any port."""
     port = source_interface(snapshot, line)
-    return (ETHERNET_MTU if port is None else mtu(port)) - overhead(line.config.tunnel)
+    return (ETHERNET_MTU if port is None or port.is_loopback else mtu(port)) - overhead(line.config.tunnel)
 
 
 def overhead(tunnel: TunnelSettings) -> int:

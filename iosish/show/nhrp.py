@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
 from iosish.nhrp.state import CacheEntry, NhrpInterfaceState, NhsState
-from iosish.show.text import address, by_name, page, short
+from iosish.show.text import address, by_address, by_name, page, short
 from iosish.show.times import since, until
 from iosish.snapshot import Snapshot
 
@@ -87,7 +87,7 @@ def nhrp(
     kinds = {kind for kind, on in (("dynamic", dynamic), ("static", static), ("incomplete", incomplete)) if on}
     lines = [BRIEF_COLUMNS] if brief else []
     for state in _interfaces(snapshot, interface):
-        for entry in sorted(state.entries, key=lambda entry: entry.target):
+        for entry in sorted(state.entries, key=lambda entry: by_address(entry.target)):
             if (kinds and entry.kind not in kinds) or not _covers(entry.target, target):
                 continue
             if brief:
