@@ -65,7 +65,7 @@ class Host(Protocol):
     def clear(self, what: str, **arguments: Any) -> None:
         """`clear ip nhrp`, `clear dmvpn session` and so on: `what` is "nhrp", "dmvpn", "counters" or "logging".
 
-        Arguments: `address` (nhrp), `interface`, `nbma`, `tunnel`, `static` (dmvpn), `interface` (counters).
+        Arguments: `address` (nhrp), `interface`, `peer_nbma`, `peer_tunnel`, `static` (dmvpn), `interface` (counters).
         """
 
     def set_clock(self, wall: datetime) -> None:

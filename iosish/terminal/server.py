@@ -24,6 +24,7 @@ from iosish.snapshot import SessionState
 from iosish.terminal.host import Host
 from iosish.terminal.scripted import ScriptedSession
 from iosish.terminal.session import CONSOLE, Line, Session
+from iosish.terminal.typed import TypedSession
 
 HEADER_LIMIT = 4096
 HEADER_WITHIN_S = 5.0
@@ -144,8 +145,6 @@ class Server:
     async def _console(
         self, header: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        from iosish.terminal.typed import TypedSession  # the line editor takes 0.1 s to load: a script needs none
-
         line = self._free_line()
         columns = _size(header.get("columns"), 80)
         rows = _size(header.get("rows"), 24)

@@ -106,7 +106,7 @@ class TypedSession(Session):
         silence = self.host.on_log(self._log)
         try:
             while not self.ended:
-                if not self._received:
+                if not self._received and not self._keys:
                     self.refresh()
                 await self._command()
                 await self.breathe()

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iosish.terminal.editor import BEL, LINE_LIMIT, LineEditor
+from iosish.terminal.editor import BEL, LineEditor
 from iosish.terminal.history import History
 from iosish.terminal.keys import Key, KeyReader
+from iosish.terminal.limits import LINE_LIMIT
 from tests.terminal.router import screen
 
 LEFT, RIGHT = "\x1b[D", "\x1b[C"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
-from typing import Any
 
 from iosish.terminal.session import Session
 
 
-async def nhrp(session: Session, address: IPv4Address | None = None, **others: Any) -> None:
+async def nhrp(session: Session, address: IPv4Address | None = None) -> None:
     """`clear ip nhrp [A.B.C.D]`."""
-    session.host.clear("nhrp", address=address, **others)
+    session.host.clear("nhrp", address=address)
 
 
-async def dmvpn_session(session: Session, **which: Any) -> None:
+async def dmvpn_session(
+    session: Session,
+    interface: str | None = None,
+    nbma: IPv4Address | None = None,
+    tunnel: IPv4Address | None = None,
+    static: bool = False,
+) -> None:
     """`clear dmvpn session [interface X] [peer nbma|tunnel A] [static]`."""
-    session.host.clear("dmvpn", **which)
+    session.host.clear("dmvpn", interface=interface, peer_nbma=nbma, peer_tunnel=tunnel, static=static)
 
 
 async def counters(session: Session, interface: str | None = None) -> None:
