@@ -17,6 +17,7 @@ from iosish.terminal.history import History
 from iosish.terminal.host import Host
 from iosish.terminal.keys import Key, KeyReader
 from iosish.terminal.limits import HELD_LOG_LINES, INPUT_LIMIT_BYTES, LOG_BACKLOG_BYTES
+from iosish.terminal.line_settings import greeting, logs_synchronously
 from iosish.terminal.pipes import Pipe
 from iosish.terminal.session import Hangup, Interrupted, Line, Outlet, Session
 
@@ -104,6 +105,7 @@ class TypedSession(Session):
 
     async def run(self) -> None:
         silence = self.host.on_log(self._log)
+        self.write(greeting(self.host.config))
         try:
             while not self.ended:
                 if not self._received and not self._keys:
@@ -272,7 +274,9 @@ class TypedSession(Session):
         if self._page_shown:
             self._held_log.append(text)
             return
-        self.write(f"{text}\n" if self._at_line_start and not self._editing else f"\n{text}\n")
+        self.write(f"{text}\n" if self._at_line_start else f"\n{text}\n")
+        if self._editing and logs_synchronously(self.host.config, self.line):
+            self.write(self._editor.redraw())
 
     def _release_log(self) -> None:
         while self._held_log:

@@ -413,6 +413,31 @@ def test_log_lines_stand_on_a_line_of_their_own() -> None:
     assert record not in asyncio.run(run(VTY, b"terminal monitor\rterminal no monitor\r"))
 
 
+def test_with_logging_synchronous_the_line_comes_again() -> None:
+    async def run() -> str:
+        from iosish.terminal.typed import TypedSession
+        from tests.terminal.router import Collected
+
+        router, outlet = Router(), Collected()
+        await typed("enable\rconf t\rline con 0\rlogging synchronous\rbanner motd #Lab#\rend\r", router, line=VTY)
+        session = TypedSession(router, Line(0, "con 0"), outlet)
+        running = asyncio.ensure_future(session.run())
+        session.feed(b"sh cl")
+        while not outlet.data.endswith(b"sh cl"):  # noqa: ASYNC110 what the session sends is its only sign
+            await asyncio.sleep(0)
+        router.log("link")
+        session.end()
+        await running
+        return screen_of(outlet.data)
+
+    assert asyncio.run(run()) == screen("""
+
+        Lab
+        R1>sh cl
+        *Mar  1 12:00:00.000: %SYS-5-CONFIG_I: link
+        R1>sh cl""")
+
+
 def test_ctrl_shift_6_ends_a_ping() -> None:
     async def run() -> str:
         from iosish.terminal.typed import TypedSession
