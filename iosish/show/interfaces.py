@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from iosish.config.model import Kept
 from iosish.show.arp import dotted
 from iosish.show.line_state import Line, lines, mtu, source_interface, transport_mtu
 from iosish.show.text import page, short
@@ -222,8 +221,9 @@ def _vlan(line: Line) -> str | None:
     if "." not in line.name:
         return None
     for kept in line.config.kept.values():
-        if isinstance(kept, Kept) and kept.text.lower().startswith("encapsulation dot1q "):
-            return kept.text.split()[2]
+        match kept.text.lower().split():
+            case ["encapsulation", "dot1q", vlan, *_]:
+                return vlan
     return None
 
 

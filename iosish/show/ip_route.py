@@ -192,7 +192,7 @@ def _lookup(now: float, entries: list[_Entry], address: IPv4Address, mask: IPv4A
     groups = _by_class(entries)
     whole = classful(IPv4Network((int(address), 32)))
     if mask is not None:
-        wanted = IPv4Network((int(address) & int(mask), int(mask).bit_count()))
+        wanted = IPv4Network((int(address), int(mask).bit_count()), strict=False)
         matches = [entry for entry in entries if entry.network == wanted]
     elif int(address) == 0:
         matches = [entry for entry in entries if entry.network == _DEFAULT]

@@ -1,0 +1,274 @@
+"""No state of a router, however odd, makes a show command raise or write over the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any
+
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from iosish.config.model import (
+    Config,
+    Interface,
+    IpAddress,
+    Kept,
+    NhrpSettings,
+    Protection,
+    Timezone,
+    TunnelSettings,
+)
+from iosish.desired import ArpEntry, Desired, LinkState
+from iosish.forwarding.tables import InterfaceCounters, Tunnel
+from iosish.nhrp.state import CacheEntry, MulticastEntry, NhrpInterfaceState, NhrpState, NhsState, Traffic
+from iosish.show import (
+    adjacency,
+    arp,
+    clock,
+    dmvpn,
+    history,
+    hosts,
+    interfaces,
+    inventory,
+    ip_interface,
+    ip_route,
+    logging,
+    nhrp,
+    tunnel,
+    users,
+    version,
+)
+from iosish.snapshot import InterfaceState, LogRecord, Route, SessionState, Snapshot
+
+text = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        ["{0}", "{name}", "%s", "\r\nR1#", "\x1b[2J", "\udcff", "\u2028", "a" * 600, "encapsulation dot1Q "]
+    ),
+)
+addresses = st.integers(0, 2**32 - 1).map(IPv4Address)
+addresses_or_none = st.none() | addresses
+networks = st.builds(
+    lambda address, length: IPv4Network((address, length), strict=False), addresses, st.integers(0, 32)
+)
+masks = st.integers(0, 32).map(lambda length: IPv4Network((0, length)).netmask)
+ip_addresses = st.builds(IpAddress, addresses, masks)
+times = st.floats(min_value=-1e9, max_value=1e9)
+counts = st.integers(0, 2**64)
+names = st.sampled_from(
+    ["Tunnel0", "Tunnel4294967295", "Loopback0", "FastEthernet0/0", "GigabitEthernet0/0/1.4", "Serial0/0:1", "odd", ""]
+)
+
+
+def by_name(values: Callable[[str], st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """Up to four interfaces, each under its own name."""
+    return st.lists(names, max_size=4, unique=True).flatmap(
+        lambda chosen: st.fixed_dictionaries({name: values(name) for name in chosen})
+    )
+
+
+kept = st.dictionaries(st.tuples(text), st.builds(Kept, text), max_size=2)
+tunnels = st.builds(
+    TunnelSettings,
+    source=st.none() | addresses | names,
+    destination=addresses_or_none,
+    mode=st.sampled_from(["gre ip", "gre multipoint"]),
+    key=st.none() | st.integers(0, 2**32 - 1),
+    tos=st.none() | st.integers(0, 255),
+    ttl=st.integers(1, 255),
+    path_mtu_discovery=st.booleans(),
+    vrf=st.none() | text,
+    protection=st.none() | st.builds(Protection, text, st.booleans()),
+)
+counters = st.builds(InterfaceCounters, *[counts] * 10, st.none() | times, st.none() | times)
+links = st.builds(
+    LinkState,
+    name=names,
+    present=st.booleans(),
+    carrier=st.booleans(),
+    mtu=counts,
+    mac=text,
+    addresses=st.just((IPv4Interface("10.0.0.1/8"),)),
+    reason=st.none() | text,
+    speed_kbps=st.none() | counts,
+)
+entries = st.builds(
+    CacheEntry,
+    target=networks,
+    via=addresses_or_none,
+    nbma=addresses_or_none,
+    kind=st.sampled_from(["static", "dynamic", "incomplete"]) | text,
+    flags=st.lists(st.sampled_from(["rib", "nho", "no-socket", "local"]) | text, max_size=3).map(tuple),
+    created_at=times,
+    expires_at=st.none() | times,
+    up=st.booleans(),
+    changed_at=st.none() | times,
+    claimed_nbma=addresses_or_none,
+    local=st.booleans(),
+    preference=counts,
+    requesters=st.lists(st.tuples(addresses, counts), max_size=2).map(tuple),
+)
+servers = st.builds(
+    NhsState,
+    address=addresses,
+    nbma=addresses_or_none,
+    status=st.sampled_from(["RE", "E", "W"]) | text,
+    last_reply_at=st.none() | times,
+    acknowledged_id=st.none() | counts,
+    pending=st.booleans(),
+)
+packets = st.dictionaries(text | st.just("Purge Reply"), counts, max_size=2)
+nhrp_states = by_name(
+    lambda name: st.builds(
+        NhrpInterfaceState,
+        name=st.just(name),
+        role=text,
+        entries=st.lists(entries, max_size=4).map(tuple),
+        nhs=st.lists(servers, max_size=2).map(tuple),
+        multicast=st.lists(st.builds(MulticastEntry, addresses, text), max_size=2).map(tuple),
+        traffic=st.builds(Traffic, packets, packets, packets),
+    )
+).map(NhrpState)
+desired = st.builds(
+    Desired,
+    neighbours=st.dictionaries(st.tuples(names, addresses), st.integers(1, 3), max_size=3),
+    tunnels=by_name(
+        lambda name: st.builds(
+            Tunnel,
+            name=st.just(name),
+            local=addresses_or_none,
+            key=st.none() | st.integers(0, 2**32 - 1),
+            multipoint=st.booleans(),
+            mtu=counts,
+            tos=st.none() | st.integers(0, 255),
+            ttl=st.integers(1, 255),
+            adjacencies=st.dictionaries(st.integers(1, 3), addresses, max_size=3),
+        )
+    ),
+)
+configs = st.builds(
+    Config,
+    version=st.sampled_from(["15.9", "12.4"]) | text,
+    hostname=text,
+    timezone=st.none() | st.builds(Timezone, text, st.integers(-23, 23)),
+    hosts=st.dictionaries(text, addresses, max_size=2),
+    interfaces=by_name(
+        lambda name: st.builds(
+            Interface,
+            name=st.just(name),
+            description=st.none() | text,
+            bandwidth_kbps=st.none() | counts,
+            vrf=st.none() | text,
+            ip_address=st.none() | ip_addresses,
+            secondary=st.dictionaries(addresses, ip_addresses, max_size=2),
+            mtu=st.none() | counts,
+            ip_mtu=st.none() | counts,
+            delay_tens_us=st.none() | counts,
+            shutdown=st.booleans(),
+            tunnel=tunnels,
+            nhrp=st.builds(NhrpSettings, network_id=st.none() | counts),
+            kept=kept,
+        )
+    ),
+    kept=kept,
+)
+routes = st.builds(
+    Route,
+    code=st.sampled_from(["C", "L", "S", "S*", "H", ""]) | text,
+    network=networks,
+    interface=st.none() | names,
+    next_hop=addresses_or_none,
+    distance=counts,
+    metric=counts,
+    tag=st.none() | counts,
+    since=st.none() | times,
+)
+records = st.builds(LogRecord, counts, st.datetimes(), st.booleans(), text, st.integers(0, 7), text, text)
+snapshots = st.builds(
+    Snapshot,
+    config=configs,
+    now=times,
+    wall=st.datetimes(),
+    clock_authoritative=st.booleans(),
+    started_at=times,
+    started_wall=st.just(datetime(1993, 3, 1)),
+    plane=text,
+    kernel=text,
+    memory_kb=counts,
+    reload_reason=text,
+    desired=desired,
+    interfaces=by_name(
+        lambda name: st.builds(
+            InterfaceState,
+            name=st.just(name),
+            admin_up=st.booleans(),
+            line_up=st.booleans(),
+            reason=st.none() | text,
+            link=st.none() | links,
+            source=addresses_or_none,
+            changed_at=st.none() | times,
+            cleared_at=st.none() | times,
+            counters=counters,
+            rates=st.tuples(counts, counts, counts, counts),
+        )
+    ),
+    routes=st.lists(routes, max_size=4).map(tuple),
+    nhrp=nhrp_states,
+    arp=st.lists(st.builds(ArpEntry, names, addresses, st.none() | text, st.none() | times), max_size=3).map(tuple),
+    log=st.lists(records, max_size=2).map(tuple),
+    log_dropped=counts,
+    sessions=st.lists(
+        st.builds(SessionState, st.integers(0, 999), text, text, times, text, st.booleans()), max_size=2
+    ).map(tuple),
+    history=st.lists(text, max_size=2).map(tuple),
+    board_id=text,
+    machine=text,
+)
+
+ANY = IPv4Address("10.0.0.0")
+COMMANDS: dict[str, Callable[[Snapshot], str]] = {
+    "show dmvpn": dmvpn.dmvpn,
+    "show dmvpn detail": lambda snapshot: dmvpn.dmvpn(snapshot, detail=True),
+    "show dmvpn peer tunnel": lambda snapshot: dmvpn.dmvpn(snapshot, tunnel=ANY, static=True),
+    "show ip nhrp": nhrp.nhrp,
+    "show ip nhrp brief": lambda snapshot: nhrp.nhrp(snapshot, brief=True, target=ANY),
+    "show ip nhrp detail": lambda snapshot: nhrp.nhrp(snapshot, detail=True, target=IPv4Network("10.0.0.0/8")),
+    "show ip nhrp nhs": nhrp.nhs,
+    "show ip nhrp nhs detail": lambda snapshot: nhrp.nhs(snapshot, detail=True),
+    "show ip nhrp traffic": nhrp.traffic,
+    "show ip nhrp summary": nhrp.summary,
+    "show ip nhrp multicast": nhrp.multicast,
+    "show interfaces": interfaces.interfaces,
+    "show interfaces description": interfaces.description,
+    "show ip interface": ip_interface.ip_interface,
+    "show ip interface brief": ip_interface.brief,
+    "show ip route": ip_route.ip_route,
+    "show ip route static": lambda snapshot: ip_route.ip_route(snapshot, static=True),
+    "show ip route A": lambda snapshot: ip_route.ip_route(snapshot, address=ANY),
+    "show ip route A M": lambda snapshot: ip_route.ip_route(
+        snapshot, IPv4Address("10.9.5.1"), IPv4Address("255.0.255.0")
+    ),
+    "show ip route summary": ip_route.summary,
+    "show version": version.version,
+    "show clock": lambda snapshot: clock.clock(snapshot, detail=True),
+    "show users": users.users,
+    "show arp": arp.arp,
+    "show adjacency": lambda snapshot: adjacency.adjacency(snapshot, detail=True),
+    "show tunnel endpoints": tunnel.endpoints,
+    "show logging": logging.logging,
+    "show history": history.history,
+    "show hosts": hosts.hosts,
+    "show inventory": inventory.inventory,
+}
+
+
+@given(snapshot=snapshots)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_snapshot_gives_lines_of_printable_text(snapshot: Snapshot) -> None:
+    for command, show in COMMANDS.items():
+        note(command)
+        screen = show(snapshot)
+        assert screen == "" or screen.endswith("\n")
+        assert all(line.replace("\t", " ").isprintable() for line in screen.split("\n"))
