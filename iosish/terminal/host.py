@@ -17,6 +17,14 @@ from iosish.icmp.traceroute import TracerouteRequest
 from iosish.snapshot import LogRecord, Snapshot
 
 
+class Texts(Protocol):
+    """Text as it comes; to be closed by whoever does not read it to its end."""
+
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+    async def aclose(self) -> None: ...
+
+
 class Host(Protocol):
     """A router as its sessions see it. Everything runs on the router's own loop."""
 
@@ -54,10 +62,10 @@ class Host(Protocol):
 
     async def snapshot(self, session: Any = None) -> Snapshot: ...
 
-    def ping(self, request: PingRequest, abort: asyncio.Event) -> AsyncIterator[str]:
+    def ping(self, request: PingRequest, abort: asyncio.Event) -> Texts:
         """Run a ping; yields text as it comes ("!", "."), the last line included, which also comes after `abort`."""
 
-    def traceroute(self, request: TracerouteRequest, abort: asyncio.Event) -> AsyncIterator[str]: ...
+    def traceroute(self, request: TracerouteRequest, abort: asyncio.Event) -> Texts: ...
 
     def resolve(self, name: str) -> IPv4Address | None:
         """A name of `ip host`, or an address in text."""

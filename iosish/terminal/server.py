@@ -184,8 +184,10 @@ class Server:
                     writer.write(self._status_line())
                     await writer.drain()
                 waiting = asyncio.ensure_future(news.wait())
-                await asyncio.wait((gone, waiting), return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
+                try:
+                    await asyncio.wait((gone, waiting), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    waiting.cancel()
         finally:
             gone.cancel()
             self._watchers.discard(news)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from functools import cache
 from ipaddress import IPv4Address
@@ -98,7 +98,7 @@ class Router:
         history = session.history.lines if session else ()
         return Snapshot(self.config, 0.0, now, False, 0.0, now, "memory", "Linux", 1, history=history)
 
-    async def ping(self, request: PingRequest, abort: asyncio.Event) -> AsyncIterator[str]:
+    async def ping(self, request: PingRequest, abort: asyncio.Event) -> AsyncGenerator[str, None]:
         self.pings.append(request)
         yield f"Type escape sequence to abort.\nSending {request.repeat}, {request.size}-byte ICMP Echos to "
         yield f"{request.destination}, timeout is {request.timeout_s:g} seconds:\n"
@@ -110,7 +110,7 @@ class Router:
             await asyncio.sleep(0)
         yield f"\nSuccess rate is 100 percent ({sent}/{sent}), round-trip min/avg/max = 1/1/1 ms\n"
 
-    async def traceroute(self, request: TracerouteRequest, abort: asyncio.Event) -> AsyncIterator[str]:
+    async def traceroute(self, request: TracerouteRequest, abort: asyncio.Event) -> AsyncGenerator[str, None]:
         self.traceroutes.append(request)
         yield f"Type escape sequence to abort.\nTracing the route to {request.destination}\n"
 

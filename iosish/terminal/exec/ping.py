@@ -33,9 +33,7 @@ async def ping(
         if address is None or (source is not None and own is None):
             return
         request = PingRequest(address, own, repeat, size, float(timeout), df_bit, tos, validate=validate)
-    async for text in session.host.ping(request, session.interrupted):
-        session.write(text)
-        await session.breathe()
+    await target.show(session, session.host.ping(request, session.interrupted))
 
 
 async def _dialogue(session: Session) -> PingRequest:

@@ -1,10 +1,12 @@
-"""What ping and traceroute have in common: names and addresses as typed, and the questions of their dialogues."""
+"""What ping and traceroute have in common: their text, names as typed, the questions they ask."""
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from ipaddress import IPv4Address
 
 from iosish.cli.tokens import Read, value_type
+from iosish.terminal.host import Texts
 from iosish.terminal.session import Interrupted, Session
 
 UNRECOGNIZED_HOST = "% Unrecognized host or address, or protocol not running.\n"
@@ -42,6 +44,14 @@ def source(session: Session, name: IPv4Address | str) -> IPv4Address | None:
             return name
     session.refuse(INVALID_SOURCE)
     return None
+
+
+async def show(session: Session, texts: Texts) -> None:
+    """Show the text of a probe as it comes; the probe ends with the session."""
+    async with aclosing(texts):
+        async for text in texts:
+            session.write(text)
+            await session.breathe()
 
 
 async def ask_number(session: Session, question: str, default: int, least: int, most: int) -> int:

@@ -28,9 +28,7 @@ async def traceroute(
             return
         name = destination if isinstance(destination, str) and destination != str(address) else None
         request = TracerouteRequest(address, name, own, float(timeout), probe, port=port, numeric=numeric)
-    async for text in session.host.traceroute(request, session.interrupted):
-        session.write(text)
-        await session.breathe()
+    await target.show(session, session.host.traceroute(request, session.interrupted))
 
 
 async def _dialogue(session: Session) -> TracerouteRequest:
