@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import codecs
 
+from iosish.cli.enter import find
+from iosish.cli.matcher import Failure
+from iosish.terminal.help import answer
 from iosish.terminal.limits import INPUT_LIMIT_BYTES, LINE_LIMIT
 from iosish.terminal.session import Interrupted, Session
 
@@ -79,7 +82,18 @@ class ScriptedSession(Session):
             return
         if not line.isprintable():
             line = "".join(character for character in line if character == "\t" or character.isprintable())
+        if line.rstrip().endswith("?") and self._asks(line):
+            self.write("".join(f"{shown}\n" for shown in answer(self, line.rstrip().removesuffix("?"))))
+            return
         await self.execute(line)
+
+    def _asks(self, line: str) -> bool:
+        """Whether the `?` at the end of a line asks for help: in EXEC, or where the line is no configuration."""
+        if self._banner is not None or line.lstrip().startswith("!"):
+            return False
+        if self.section is None or line.lstrip()[:3].lower() == "do ":
+            return True
+        return isinstance(find(self.host.grammar, self.section, line), Failure)
 
     async def ask(self, question: str, default: str | None = "", *, secret: bool = False) -> str:
         if default is None:

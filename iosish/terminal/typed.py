@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from iosish import log
-from iosish.cli.help import UNRECOGNIZED, complete, help_lines
 from iosish.snapshot import LogRecord
-from iosish.terminal import pipes
 from iosish.terminal.editor import BS, LineEditor
+from iosish.terminal.help import answer, completion
 from iosish.terminal.history import History
 from iosish.terminal.host import Host
 from iosish.terminal.keys import Key, KeyReader
@@ -179,43 +178,20 @@ class TypedSession(Session):
             self._editing = False
             self._command_runs = runs
 
-    def _at_cursor(self) -> tuple[int, bool, str]:
-        """Where the command to help with begins in the line, whether it is an EXEC command, and its text so far."""
-        text = self._editor.before_cursor
-        if self.section is None:
-            return 0, True, text
-        bare = text.lstrip(" \t")
-        if bare[:3].lower() == "do ":
-            start = len(text) - len(bare) + 3
-            return start, True, text[start:]
-        return 0, False, text
-
     async def _help(self) -> None:
-        _, is_exec, text = self._at_cursor()
-        mode = self.host.grammar.privileged_exec if is_exec and self.section is not None else self.mode
-        command, bar = pipes.split(text) if is_exec else (text, None)
-        if bar is not None:
-            choices = pipes.help_lines(text, bar)
-            wide = max(len(word) for word, _ in choices) if choices else 0
-            lines = [f"  {word.ljust(wide)}  {meaning}" for word, meaning in choices or ()] or [UNRECOGNIZED]
-        else:
-            piped = is_exec and pipes.split(command + " |")[1] is not None
-            lines = help_lines(mode, text, pipes=piped, width=self.width)
         self.write("?\n")
         self._rows_shown = 0
-        await self._show([*lines, ""] if lines != [UNRECOGNIZED] else lines)
+        await self._show(answer(self, self._editor.before_cursor))
         self.write(self._editor.redraw())
 
     def _complete(self) -> None:
-        start, is_exec, text = self._at_cursor()
-        mode = self.host.grammar.privileged_exec if is_exec and self.section is not None else self.mode
-        completed = complete(mode, text)
         editor = self._editor
+        before = editor.before_cursor
+        completed = completion(self, before)
         if completed is not None:
-            before = editor.before_cursor
             after = editor.text[len(before) :]
-            editor.replace(before[:start] + completed + after.lstrip(" "))
-            editor.place_cursor(start + len(completed))
+            editor.replace(completed + after.lstrip(" "))
+            editor.place_cursor(len(completed))
         self.write("\n" + editor.redraw())
 
     async def ask(self, question: str, default: str | None = "", *, secret: bool = False) -> str:
