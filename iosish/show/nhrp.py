@@ -45,6 +45,9 @@ TRAFFIC_ROWS = (
     ("Registration Reply", "Purge Request", "Purge Reply"),
     ("Error Indication", "Traffic Indication", "Redirect Suppress"),
 )
+#: Not on IOS, and only there when something was refused: the reasons tell a wrong authentication string from a loop.
+TRAFFIC_REFUSED = "   Refused: Total {total}"
+TRAFFIC_REASON = " " * 9 + "{count} {reason}"
 
 SUMMARY = (
     "IP NHRP cache {entries} {noun}, {size} bytes",
@@ -122,6 +125,10 @@ def traffic(snapshot: Snapshot, interface: str | None = None) -> str:
         lines.append(TRAFFIC.format(name=state.name))
         lines += _packets("Sent", state.traffic.sent)
         lines += _packets("Rcvd", state.traffic.received)
+        if state.traffic.refused:
+            lines.append(TRAFFIC_REFUSED.format(total=sum(state.traffic.refused.values())))
+            for reason, count in sorted(state.traffic.refused.items()):
+                lines.append(TRAFFIC_REASON.format(count=count, reason=reason))
     return page(lines)
 
 

@@ -15,7 +15,7 @@ HEADING = (
     "Cisco IOS Software, IOSISH Software (IOSISH-ADVENTERPRISEK9-M), Version {ios}, RELEASE SOFTWARE (fc1)",
     "Copyright (c) 2026-2026 the iosish authors: not Cisco software, iosish {version} on Linux",
     "Data plane is {plane}",
-    "Kernel is {kernel}",
+    "Kernel is Linux {kernel}",
     "",
     "ROM: none",
     "",

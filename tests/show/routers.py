@@ -89,7 +89,7 @@ def hub() -> Snapshot:
         started_at=ago("01:08:30"),
         started_wall=datetime(2026, 11, 4, 17, 49, 8),
         plane="user",
-        kernel="Linux 6.1.0",
+        kernel="6.1.0",
         memory_kb=524288,
         desired=Desired(
             neighbours={("Tunnel0", ip(f"192.168.0.{number}")): number - 1 for number in (2, 3, 4)},
@@ -265,7 +265,7 @@ def spoke() -> Snapshot:
         started_at=ago("01:08:30"),
         started_wall=datetime(2026, 11, 4, 17, 49, 8),
         plane="kernel",
-        kernel="Linux 6.1.0",
+        kernel="6.1.0",
         memory_kb=524288,
         interfaces={
             "FastEthernet0/0": InterfaceState(
@@ -398,7 +398,7 @@ def branch() -> Snapshot:
         started_at=NOW - (20 * 7 + 5) * 86400 - 12 * HOUR - 60,
         started_wall=datetime(2026, 6, 12, 6, 56, 38),
         plane="user",
-        kernel="Linux 6.12.0",
+        kernel="6.12.0",
         memory_kb=1000,
         reload_reason="reload",
         interfaces={
@@ -455,7 +455,11 @@ def branch() -> Snapshot:
                     entries=entries,
                     nhs=nhs,
                     multicast=(MulticastEntry(ip("198.51.100.1"), "nhs"),),
-                    traffic=Traffic(sent={"Purge Request": 4}, received={"Purge Reply": 3, "Error Indication": 1}),
+                    traffic=Traffic(
+                        sent={"Purge Request": 4},
+                        received={"Purge Reply": 3, "Error Indication": 1},
+                        refused={"authentication mismatch": 2, "loop": 1},
+                    ),
                 ),
             }
         ),

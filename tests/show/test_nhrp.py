@@ -172,6 +172,10 @@ def test_traffic() -> None:
     assert traffic(spoke(), interface="Tunnel1") == ""
 
 
+def test_traffic_tells_what_was_refused_and_why() -> None:
+    assert traffic(branch()).endswith("   Refused: Total 3\n         2 authentication mismatch\n         1 loop\n")
+
+
 def test_summary() -> None:
     first, rest = summary(branch()).split("\n", 1)
     assert rest == SUMMARY
