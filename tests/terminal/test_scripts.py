@@ -48,17 +48,13 @@ def test_questions_take_their_default() -> None:
 def test_a_question_mark_at_the_end_asks_for_help() -> None:
     router = Router()
     output, refused = scripted("show ip ?\nconf t\nint tu0\nip m?\ndescription why?\n", router)
-    assert (
-        output.splitlines()
-        == [
-            "  interface  IP interface status and configuration",
-            "  nhrp       NHRP information",
-            "",
-            "  mtu",
-            "",
-        ]
-        or output.splitlines()[3].strip() == "mtu"
-    )
+    assert [line.strip() for line in output.splitlines()] == [
+        "interface  IP interface status and configuration",
+        "nhrp       NHRP information",
+        "",
+        "mtu",
+        "",
+    ]
     assert not refused
     assert router.config.interfaces["Tunnel0"].description == "why?"
 
