@@ -23,8 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from iosish.lab.places import Trouble
 
     given = list(sys.argv[1:] if arguments is None else arguments)
+    foreign: list[str] = []
+    if given[:2] == ["lab", "exec"] and "--" in given:
+        given, foreign = given[: given.index("--")], given[given.index("--") + 1 :]
     parser = _parser(given[0] if given else "")
-    parsed = parser.parse_args(given)
+    parsed = parser.parse_args(given, argparse.Namespace(foreign=foreign))
     try:
         status: int = parsed.verb(parsed)
         sys.stdout.flush()
@@ -133,7 +136,7 @@ def _lab(verbs: argparse._SubParsersAction[argparse.ArgumentParser], wanted: boo
     one.set_defaults(verb=_do_save)
     one = lab_verb("exec", "run a command of this machine in a router's network namespace")
     one.add_argument("router", metavar="R5")
-    one.add_argument("command", metavar="-- CMD", nargs=argparse.REMAINDER)
+    one.add_argument("command", metavar="-- CMD", nargs="*")
     one.set_defaults(verb=_do_exec)
     for name, text in (("cut", "take the cable between two routers down"), ("join", "take it up again")):
         one = lab_verb(name, text)
@@ -258,7 +261,7 @@ def _do_exec(typed: argparse.Namespace) -> int:
     from iosish.lab.inside import execute
     from iosish.lab.places import Trouble
 
-    command = typed.command[1:] if typed.command[:1] == ["--"] else typed.command
+    command = typed.command + typed.foreign
     if not command:
         raise Trouble(f"which command? iosish lab exec {typed.router} -- CMD")
     execute(_found_lab(typed), typed.router, command)

@@ -57,3 +57,8 @@ def wait_for_end(pid: int) -> None:
 def say(text: str) -> None:
     """A line for the user, on standard error."""
     os.write(2, f"{text}\n".encode(errors="replace"))
+
+
+def count(number: int, what: str) -> str:
+    """`1 router`, `2 routers`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from iosish.lab.ask import ask_lab
+from iosish.lab.ask import ask_lab, count
 from iosish.lab.drawing import picture, table
 from iosish.lab.places import Running
 
@@ -22,7 +22,7 @@ def render(name: str | None, found: dict[str, Any], now: float) -> str:
     up = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     lines = [
         f"Lab{' ' + name if name else ''} from {found['source']}: "
-        f"{_count(len(routers), 'router')}, {_count(len(cables), 'cable')}, up {up}",
+        f"{count(len(routers), 'router')}, {count(len(cables), 'cable')}, up {up}",
         f"State in {found['state']}, parent process {found['pid']}",
         "",
         *picture(routers, cables, found["pulled"]),
@@ -32,11 +32,7 @@ def render(name: str | None, found: dict[str, Any], now: float) -> str:
     notes = [wait for router in routers.values() for wait in router["waits"] if ": no answer" in wait]
     for router, state in routers.items():
         if state["restarts"]:
-            notes.append(f"{router}: restarted {_count(state['restarts'], 'time')}")
+            notes.append(f"{router}: restarted {count(state['restarts'], 'time')}")
         if state["modified"]:
             notes.append(f"{router}: running-config is not saved")
     return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from iosish import resources
 from iosish.lab import rights
-from iosish.lab.ask import say
+from iosish.lab.ask import count, say
 from iosish.lab.places import (
     Running,
     Trouble,
@@ -124,7 +124,8 @@ class _Leash:
                 up = message["up"]
                 for silent in up["silent"]:
                     say(f"not up: {silent}")
-                say(f"{len(up['routers'])} routers, {up['cables']} cables, up in {up['took_s']:.1f} s")
+                routers, wires = count(len(up["routers"]), "router"), count(up["cables"], "cable")
+                say(f"{routers}, {wires}, up in {up['took_s']:.1f} s")
                 return str(up["routers"][0])
 
     def keep(self) -> None:

@@ -58,7 +58,7 @@ class Laboratory:
 
     def inside(self, router: str, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a router's namespace."""
-        return self.lab("exec", router, "--", *command)
+        return self.iosish("lab", "exec", router, "--name", self.name, "--", *command)
 
     def record(self) -> dict[str, Any]:
         """What the lab's parent wrote down."""
