@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -109,6 +110,7 @@ class Session(ABC):
         self._banner: banner.OpenBanner | None = None
         self._pipe: Pipe | None = None
         self._hostname = host.config.hostname
+        self._command_line = "", 0
 
     # Ways in and out.
 
@@ -320,6 +322,7 @@ class Session(ABC):
         grammar = self.host.grammar
         mode = grammar.privileged_exec if self.privileged or self.section is not None else grammar.user_exec
         command, bar = pipes.split(line[start:])
+        self._command_line = line, start
         found = match(mode, command)
         if isinstance(found, Failure):
             if found.kind == "invalid" and self._is_name(command):
@@ -373,6 +376,12 @@ class Session(ABC):
             self.refuse(f'% Ambiguous command:  "{line.strip()}"\n')
         else:
             self.refuse(INCOMPLETE)
+
+    def refuse_word(self, number: int) -> None:
+        """Refuse a word of the EXEC command that runs, though the grammar takes it; words count from 0."""
+        line, start = self._command_line
+        columns = [word.start() for word in re.compile(r"\S+").finditer(line, start)]
+        self._fail(Failure("invalid", columns[min(number, len(columns) - 1)]), line)
 
     async def _run(self, handler: str, values: dict[str, Any], pipe: Pipe | None) -> None:
         """Call the function of an EXEC command."""

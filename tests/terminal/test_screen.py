@@ -348,6 +348,20 @@ def test_the_startup_config_is_entered_on_top_of_what_is_there() -> None:
     assert list(router.config.interfaces) == ["Tunnel1"]
 
 
+def test_the_running_config_of_an_interface() -> None:
+    text = "conf t\rint tu0\rip address 10.0.0.1 255.0.0.0\rdo show run int tu 9\rend\rsh run int tu0 | inc ip\r"
+    assert shown(text, line=VTY).splitlines()[4:] == [
+        "R1(config-if)#do show run int tu 9",
+        "                              ^",
+        "% Invalid input detected at '^' marker.",
+        "",
+        "R1(config-if)#end",
+        "R1#sh run int tu0 | inc ip",
+        " ip address 10.0.0.1 255.0.0.0",
+        "R1#",
+    ]
+
+
 def test_a_full_disk_is_said_and_nothing_lost() -> None:
     router = Router()
     router.disk_full = True

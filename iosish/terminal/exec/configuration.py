@@ -8,6 +8,8 @@ BUILDING = "Building configuration...\n"
 NO_STARTUP_CONFIG = "startup-config is not present\n"
 #: What `show startup-config` says the NVRAM holds.
 NVRAM_BYTES = 262136
+#: `show running-config interface X`: the place of X.
+_INTERFACE_WORD = 3
 
 
 async def running_config(session: Session, interface: str | None = None) -> None:
@@ -16,7 +18,7 @@ async def running_config(session: Session, interface: str | None = None) -> None
     if interface is not None:
         section = _section(text, f"interface {interface}")
         if section is None:
-            session.refuse("                               ^\n% Invalid input detected at '^' marker.\n\n")
+            session.refuse_word(_INTERFACE_WORD)
             return
         text = f"!\n{section}end\n\n"
     elif not text.startswith("!"):
