@@ -186,7 +186,7 @@ def test_a_client_that_dies_leaves_nothing(running: Running) -> None:
 
 def test_a_client_that_does_not_read_is_paused(running: Running) -> None:
     connection = running.connect({"kind": "command"})
-    lines = b"show numbers\n" * 20_000
+    lines = b"show numbers\n" * 200_000
     connection.setblocking(False)
     sent = 0
     while sent < len(lines):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iosish.terminal.editor import BEL, LineEditor
@@ -119,6 +119,7 @@ def test_no_sequence_is_collected_without_bound() -> None:
 
 
 @given(st.binary(max_size=300), st.integers(0, 120))
+@settings(deadline=None)
 def test_the_screen_shows_the_line_whatever_is_typed(data: bytes, width: int) -> None:
     editor, history = LineEditor(width), History()
     history.add("show ip nhrp")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iosish.terminal import pipes
@@ -93,7 +93,7 @@ def test_hostile_expressions_cost_no_more_than_others() -> None:
         assert compile_regexp(pattern)(line) is False
 
 
-@given(st.text(max_size=40), st.text(max_size=40))
+@given(st.text(max_size=40), st.text(max_size=40)) @ settings(deadline=None)
 def test_any_text_is_an_expression_or_refused(pattern: str, line: str) -> None:
     try:
         matches = compile_regexp(pattern)
@@ -102,7 +102,7 @@ def test_any_text_is_an_expression_or_refused(pattern: str, line: str) -> None:
     assert matches(line) in (True, False)
 
 
-@given(st.text(alphabet="showmre |incldsetu x?()[", max_size=40))
+@given(st.text(alphabet="showmre |incldsetu x?()[", max_size=40)) @ settings(deadline=None)
 def test_any_line_splits_and_parses(line: str) -> None:
     command, bar = pipes.split(line)
     assert line.startswith(command)
