@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb; gives the exit status. What went wrong stands in one line on standard error."""
     from iosish.lab.places import Trouble
 
+    if moved := os.environ.get("IOSISH_STATE_DIR"):
+        os.environ["IOSISH_STATE_DIR"] = str(Path(moved).absolute())  # stays the same after a chdir
     given = list(sys.argv[1:] if arguments is None else arguments)
     foreign: list[str] = []
     if given[:2] == ["lab", "exec"] and "--" in given:
@@ -181,7 +183,7 @@ def _do_run(typed: argparse.Namespace) -> int:
         if not equals or not device:
             raise Trouble(f"--interface {text}: an IOS interface in full and its device, as FastEthernet0/0=eth0")
         devices[interface] = device
-    return single.run(single.Request(typed.config, typed.name, typed.detach, typed.netns, devices))
+    return single.run(single.Request(typed.config.absolute(), typed.name, typed.detach, typed.netns, devices))
 
 
 def _do_console(typed: argparse.Namespace) -> int:

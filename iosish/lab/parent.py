@@ -35,6 +35,7 @@ from iosish.lab.places import (
 from iosish.lab.state import StateFolder
 from iosish.lab.topology import Cable, End, cables
 from iosish.runtime import RouterOptions, serve
+from iosish.terminal import typed as _shared_by_all_routers  # noqa: F401 # imported once, before they are forked
 
 #: How long `lab up` waits for interfaces and next-hop servers.
 UP_WITHIN_S = 10.0

@@ -28,7 +28,7 @@ class Trouble(Exception):
 
 def base() -> Path | None:
     moved = os.environ.get("IOSISH_STATE_DIR")
-    return Path(moved).absolute() if moved else None
+    return Path(moved) if moved else None
 
 
 def state_folder() -> Path:

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import signal
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ from iosish.lab.state import read_config
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was typed; `interfaces` gives the device behind an IOS interface named in full."""
+    """What was typed, `config` as an absolute path; `interfaces` gives the device behind an IOS interface named in full."""
 
     config: Path
     name: str | None = None
@@ -57,7 +58,8 @@ def run(request: Request) -> int:
     if request.netns is not None:
         _enter(request.netns)
     if request.detach:
-        return _detached(lambda ready: _serve(request, name, folder, socket_path, None, ready))
+        log = _state(name) / "run.log"
+        return _detached(lambda ready: _serve(request, name, folder, socket_path, None, ready), log)
     return _serve(request, name, folder, socket_path, "stdout", None)
 
 
@@ -66,6 +68,10 @@ def _enter(netns: str) -> None:
         namespaces.enter(netns)
     except OSError as error:
         raise Trouble(f"cannot enter the namespace {netns}: {error.strerror}") from None
+
+
+def _state(name: str) -> Path:
+    return make_private(make_private(state_folder()) / run_key(name))
 
 
 def _serve(
@@ -78,15 +84,14 @@ def _serve(
 ) -> int:
     from iosish.runtime import RouterOptions, serve
 
-    state = make_private(make_private(state_folder()) / run_key(name))
     _claim(name, folder)
     try:
         return serve(
             RouterOptions(
                 name=name,
-                startup_path=request.config.absolute(),
+                startup_path=request.config,
                 socket_path=socket_path,
-                state_dir=state,
+                state_dir=_state(name),
                 interfaces=request.interfaces,
                 log_to=log_to,
                 reason="power-on",
@@ -115,8 +120,8 @@ def _claim(name: str, folder: Path) -> None:
         write_atomically(folder / "record.json", json.dumps(record).encode())
 
 
-def _detached(body: Callable[[Callable[[], None]], int]) -> int:
-    """Run it in a process of its own; return when its sockets are open."""
+def _detached(body: Callable[[Callable[[], None]], int], log: Path) -> int:
+    """Run it in a process of its own; return when its sockets are open. What it may complain of later is in `log`."""
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
@@ -124,7 +129,7 @@ def _detached(body: Callable[[Callable[[], None]], int]) -> int:
         try:
             os.close(read_end)
             os.setsid()
-            status = _in_background(body, write_end)
+            status = _in_background(body, write_end, log)
         finally:
             os._exit(status)
     os.close(write_end)
@@ -134,15 +139,18 @@ def _detached(body: Callable[[Callable[[], None]], int]) -> int:
     if word == b"ready":
         return 0
     os.waitpid(pid, 0)
-    raise Trouble(word.decode(errors="replace") or "the router ended at once: start it without --detach to see why")
+    raise Trouble(word.decode(errors="replace") or f"the router ended at once: {log} says why")
 
 
-def _in_background(body: Callable[[Callable[[], None]], int], write_end: int) -> int:
+def _in_background(body: Callable[[Callable[[], None]], int], write_end: int, log: Path) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for descriptor, source in ((0, null), (1, out), (2, out)):
+        os.dup2(source, descriptor)
+    os.close(null)
+    os.close(out)
 
     def ready() -> None:
         with contextlib.suppress(OSError):
@@ -153,4 +161,7 @@ def _in_background(body: Callable[[Callable[[], None]], int], write_end: int) ->
         return body(ready)
     except Trouble as trouble:
         os.write(write_end, str(trouble).encode())
+        return 2
+    except BaseException:
+        traceback.print_exc()
         return 2
