@@ -93,7 +93,8 @@ def test_hostile_expressions_cost_no_more_than_others() -> None:
         assert compile_regexp(pattern)(line) is False
 
 
-@given(st.text(max_size=40), st.text(max_size=40)) @ settings(deadline=None)
+@given(st.text(max_size=40), st.text(max_size=40))
+@settings(deadline=None)
 def test_any_text_is_an_expression_or_refused(pattern: str, line: str) -> None:
     try:
         matches = compile_regexp(pattern)
@@ -102,7 +103,8 @@ def test_any_text_is_an_expression_or_refused(pattern: str, line: str) -> None:
     assert matches(line) in (True, False)
 
 
-@given(st.text(alphabet="showmre |incldsetu x?()[", max_size=40)) @ settings(deadline=None)
+@given(st.text(alphabet="showmre |incldsetu x?()[", max_size=40))
+@settings(deadline=None)
 def test_any_line_splits_and_parses(line: str) -> None:
     command, bar = pipes.split(line)
     assert line.startswith(command)
