@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections import deque
@@ -28,7 +29,7 @@ LONGEST_PAUSE_S = 30.0
 
 @dataclass(slots=True)
 class Member:
-    """`ports` follow the startup-config, then what the router reports."""
+    """`ports` follow the startup-config, then what the router reports. `opened`: its sockets are, or it died."""
 
     name: str
     file: Path
@@ -40,6 +41,7 @@ class Member:
     inode: int = 0
     child: Child | None = None
     status: dict[str, Any] | None = None
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
     restarts: int = 0
     deaths: deque[float] = field(default_factory=deque)
 

@@ -50,16 +50,20 @@ class Panel:
 
     def put(self, ends: Iterable[End], into: Mapping[str, int]) -> None:
         """Make the devices of ports that have none yet; `into` gives the namespace of each router."""
-        requests = []
-        for end in ends:
-            router, interface = end
-            if end not in self._plugs:
-                self._plugs[end] = self._next("p")
-                mac = mac_of(self._seed, end)
-                requests.append(
-                    rtnetlink.add_veth(self._plugs[end], PANEL_MTU, device_name(interface), into[router], mac)
+        new = [end for end in ends if end not in self._plugs]
+        plugs = {end: self._next("p") for end in new}
+        answers = self._netlink.request(
+            [
+                rtnetlink.add_veth(
+                    plug, PANEL_MTU, device_name(interface), into[router], mac_of(self._seed, (router, interface))
                 )
-        self._netlink.demand(requests)
+                for (router, interface), plug in plugs.items()
+            ]
+        )
+        refused = [answer for answer in answers if answer is not None]
+        self._plugs.update({end: plugs[end] for end, answer in zip(new, answers, strict=True) if answer is None})
+        if refused:
+            raise refused[0]
 
     def take(self, ends: Iterable[End]) -> None:
         """Remove the devices of ports."""

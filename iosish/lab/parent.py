@@ -223,6 +223,8 @@ class Lab:
     # -- routers ----------------------------------------------------------------------------------
 
     def _fork(self, member: Member, reason: str) -> None:
+        if self._ending.is_set():
+            raise Trouble("the lab is being taken down")
         folder = self._state.router_folder(member.name)
         socket_path = router_socket(self.plan.folder, member.name)
         socket_path.unlink(missing_ok=True)
@@ -248,10 +250,10 @@ class Lab:
         if child is None or child.ready < 0:
             return
         loop = asyncio.get_running_loop()
-        opened = asyncio.Event()
-        loop.add_reader(child.ready, opened.set)
+        member.opened.clear()
+        loop.add_reader(child.ready, member.opened.set)
         try:
-            await opened.wait()
+            await member.opened.wait()
         finally:
             if child.ready >= 0:
                 loop.remove_reader(child.ready)
@@ -284,6 +286,7 @@ class Lab:
         status = child.reap()
         child.close()
         member.child, member.status = None, None
+        member.opened.set()
         self._news.set()
         if not self._ending.is_set() and member.name in self.members:
             self._spawn(self._restart(member, child.pid, status))
@@ -293,13 +296,13 @@ class Lab:
         pause_s = member.pause_s(time.monotonic())
         later = f" in {pause_s:.0f} s" if pause_s else ""
         self._log(f"%IOSISH-3-RESTART: {member.name} (process {pid}) {how}: restarted{later}")
-        await asyncio.sleep(pause_s)
-        member.restarts += 1
-        if self._panel is None or member.name not in self.members:
-            return
         # A new namespace: what the dead router had put on its devices is gone with them.
-        self._panel.take([end for end in self._panel.ends() if end[0] == member.name])
+        if self._panel is not None:
+            self._panel.take([end for end in self._panel.ends() if end[0] == member.name])
         member.drop_namespace()
+        await asyncio.sleep(pause_s)
+        if member.name not in self.members:
+            return
         try:
             member.make_namespace()
             self._lay_cables()
@@ -308,6 +311,7 @@ class Lab:
         except (OSError, Trouble) as error:
             self._log(f"%IOSISH-2-NORESTART: {member.name}: {error}")
             return
+        member.restarts += 1
         await self._ready(member)
 
     # -- cables -----------------------------------------------------------------------------------

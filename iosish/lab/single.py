@@ -33,7 +33,7 @@ from iosish.lab.state import read_config
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was typed, `config` as an absolute path; `interfaces` gives the device behind an IOS interface named in full."""
+    """What was typed, `config` as an absolute path. `interfaces`: devices by IOS interface names in full."""
 
     config: Path
     name: str | None = None
