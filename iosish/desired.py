@@ -13,7 +13,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Protocol
 
-from iosish.engine import Datagram
+from iosish.engine import Datagram, LogEvent
 from iosish.forwarding.tables import InterfaceCounters, Tunnel
 
 
@@ -102,6 +102,9 @@ class PlaneSink(Protocol):
 
     def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address]) -> None:
         """Data went to these NBMA addresses since the last report (about twice a second, only if any)."""
+
+    def noticed(self, event: LogEvent) -> None:
+        """Something about the plane itself that belongs into the log."""
 
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
         """Packets were refused for a reason worth a log line (`"key mismatch"`); rate-limited by the plane."""

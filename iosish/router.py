@@ -67,6 +67,9 @@ class Router:
     def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address], now: float) -> None:
         self.nhrp.used(interface, peers, now)
 
+    def noticed(self, event: LogEvent) -> None:
+        self._log(event)
+
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
         where = interface or "GRE"
         self._log(LogEvent("IOSISH", 4, "GRE_REFUSED", f"{where}: packets from {peer} are refused: {reason}"))
@@ -142,6 +145,14 @@ class Router:
             self.changed_at.pop(name, None)
 
     def _say_why(self, status: Status) -> None:
+        """Log why a line stays down, once the plane has said what there is; a mere loss of carrier says it itself."""
+        unknown = any(
+            name not in self.links
+            for name in self.config.interfaces
+            if kind(name) not in ("Tunnel", "Loopback", "Null")
+        )
+        if unknown or status.reason is None or status.reason.endswith(("is down", "no carrier")):
+            return
         self._log(LogEvent("IOSISH", 4, "LINE_DOWN", f"Interface {status.name} stays down: {status.reason}"))
 
     def _nhrp_config(self) -> nhrp_config.NhrpConfig:

@@ -254,6 +254,11 @@ class Forwarder:
         learned = None if state is None else state.path_mtus.get(peer)
         return None if learned is None or now - learned[1] >= PATH_MTU_AGE_S else learned[0]
 
+    def local_of(self, tunnel: str) -> bytes | None:
+        """The outer source address of a tunnel."""
+        state = self._states.get(tunnel)
+        return None if state is None else state.local
+
     def take_used(self) -> dict[str, set[bytes]]:
         """The NBMA addresses that unicast data went to since the last call, per tunnel that sent any."""
         used = {name: state.used for name, state in self._states.items() if state.used}

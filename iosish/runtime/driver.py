@@ -10,7 +10,7 @@ from random import Random
 
 from iosish.config.model import Config
 from iosish.desired import LinkState, Plane
-from iosish.engine import Datagram, Event
+from iosish.engine import Datagram, Event, LogEvent
 from iosish.router import Router
 from iosish.runtime.clock import monotonic
 
@@ -63,6 +63,10 @@ class Driver:
 
     def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address]) -> None:
         self.router.adjacencies_used(interface, peers, monotonic())
+        self._plan()
+
+    def noticed(self, event: LogEvent) -> None:
+        self.router.noticed(event)
         self._plan()
 
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:

@@ -53,6 +53,10 @@ class Node:
         self.router.adjacencies_used(interface, peers, self.world.now)
         self._plan()
 
+    def noticed(self, event: LogEvent) -> None:
+        self.router.noticed(event)
+        self._plan()
+
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
         self.router.dropped(interface, reason, peer)
         self._plan()

@@ -1,0 +1,232 @@
+"""What is to be done so that the kernel becomes as desired: pure, from two pictures to ordered steps.
+
+What is ours may be removed: devices that the plane made and all that is on them, and elsewhere the addresses
+and routes that it added. Everything else is adopted: used when it fits, and left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import ClassVar, TypeAlias
+
+from iosish.desired import Desired, KernelRoute, Link, LinkKind
+
+Neighbour: TypeAlias = tuple[str, IPv4Address]
+"""Device and next hop."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hop:
+    """Where a route leads: a device, a gateway, or both."""
+
+    device: str | None = None
+    gateway: IPv4Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A network device as the kernel shows it. `resolves` is false for one without ARP (IFF_NOARP)."""
+
+    name: str
+    index: int
+    up: bool
+    carrier: bool
+    mtu: int
+    mac: str = ""
+    resolves: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What there is. `routes` and `neighbours` hold only what the plane itself installs: routes of its protocol
+    number (no hop: packets are discarded) and permanent neighbours of its own devices, by adjacency index."""
+
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    addresses: Mapping[str, tuple[IPv4Interface, ...]] = field(default_factory=dict)
+    routes: Mapping[IPv4Network, frozenset[Hop]] = field(default_factory=dict)
+    neighbours: Mapping[Neighbour, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What the plane may remove: devices it made, and addresses it added to devices of others."""
+
+    devices: frozenset[str] = frozenset()
+    addresses: frozenset[tuple[str, IPv4Interface]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change. Steps are applied by rising rank; `device` is the one it touches, None for a route of no device."""
+
+    rank: ClassVar[int]
+    device: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNeighbour(Step):
+    rank = 0
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRoute(Step):
+    rank = 1
+    network: IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAddress(Step):
+    rank = 2
+    address: IPv4Interface
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDevice(Step):
+    rank = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDevice(Step):
+    """A TAP device for a tunnel, a TUN device for a loopback."""
+
+    rank = 4
+    kind: LinkKind
+
+
+@dataclass(frozen=True, slots=True)
+class SetResolves(Step):
+    rank = 5
+    resolves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetMtu(Step):
+    rank = 6
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddAddress(Step):
+    rank = 7
+    address: IPv4Interface
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp(Step):
+    rank = 8
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetRoute(Step):
+    rank = 9
+    network: IPv4Network
+    hops: frozenset[Hop]
+
+
+@dataclass(frozen=True, slots=True)
+class SetNeighbour(Step):
+    rank = 10
+    address: IPv4Address
+    adjacency: int
+
+
+def plan(desired: Desired, observed: Observed, owned: Owned, devices: Mapping[str, str]) -> tuple[Step, ...]:
+    """The steps from `observed` to `desired`, in order. `devices` names the device behind each interface."""
+    steps: list[Step] = []
+    wanted = {devices[name]: link for name, link in desired.links.items() if name in devices}
+    for device in sorted(owned.devices & observed.devices.keys() - wanted.keys()):
+        steps.append(RemoveDevice(device))
+    usable: set[str] = set()
+    for device, link in wanted.items():
+        there = observed.devices.get(device)
+        if there is None and link.kind is LinkKind.PHYSICAL:
+            continue
+        steps += _link_steps(link, device, there, observed, owned, desired)
+        if link.up:
+            usable.add(device)
+    for device, address in sorted(owned.addresses, key=str):
+        if device not in wanted and address in observed.addresses.get(device, ()):
+            steps.append(RemoveAddress(device, address))
+    steps += _route_steps(desired.routes, observed, devices, usable)
+    steps += _neighbour_steps(desired, observed, devices, usable)
+    return tuple(sorted(steps, key=lambda step: step.rank))
+
+
+def _link_steps(
+    link: Link, device: str, there: Device | None, observed: Observed, owned: Owned, desired: Desired
+) -> list[Step]:
+    steps: list[Step] = []
+    if there is None:
+        steps.append(CreateDevice(device, link.kind))
+    if link.kind is LinkKind.TUNNEL:
+        tunnel = desired.tunnels.get(link.name)
+        # A point-to-point tunnel asks nobody: each packet takes the only adjacency.
+        resolves = tunnel is not None and tunnel.multipoint
+        if there is None or there.resolves != resolves:
+            steps.append(SetResolves(device, resolves))
+    if link.mtu is not None and (there is None or there.mtu != link.mtu):
+        steps.append(SetMtu(device, link.mtu))
+    present = observed.addresses.get(device, ())
+    for address in present:
+        if address not in link.addresses and (device in owned.devices or (device, address) in owned.addresses):
+            steps.append(RemoveAddress(device, address))
+    steps += [AddAddress(device, address) for address in link.addresses if address not in present]
+    if link.up != (there is not None and there.up):
+        steps.append(SetUp(device, link.up))
+    return steps
+
+
+def _route_steps(
+    routes: frozenset[KernelRoute], observed: Observed, devices: Mapping[str, str], usable: set[str]
+) -> list[Step]:
+    wanted: dict[IPv4Network, frozenset[Hop]] = {}
+    for route in routes:
+        if route.interface is None and route.next_hop is None:
+            wanted.setdefault(route.network, frozenset())
+            continue
+        device = None
+        if route.interface is not None:
+            device = devices.get(route.interface)
+            if device not in usable:
+                continue
+        wanted[route.network] = wanted.get(route.network, frozenset()) | {Hop(device, route.next_hop)}
+    steps: list[Step] = []
+    for network in observed.routes.keys() - wanted.keys():
+        steps.append(RemoveRoute(_device_of(observed.routes[network]), network))
+    for network, hops in wanted.items():
+        there = observed.routes.get(network)
+        if there is None or not _same_hops(hops, there):
+            steps.append(SetRoute(_device_of(hops), network, hops))
+    return sorted(steps, key=lambda step: str(step))
+
+
+def _same_hops(wanted: frozenset[Hop], there: frozenset[Hop]) -> bool:
+    """The kernel fills in the device that leads to a gateway."""
+    if len(wanted) != len(there):
+        return False
+    shown = there | {Hop(None, hop.gateway) for hop in there if hop.gateway is not None}
+    return wanted <= shown
+
+
+def _device_of(hops: frozenset[Hop]) -> str | None:
+    return next((hop.device for hop in sorted(hops, key=str) if hop.device is not None), None)
+
+
+def _neighbour_steps(desired: Desired, observed: Observed, devices: Mapping[str, str], usable: set[str]) -> list[Step]:
+    wanted: dict[Neighbour, int] = {}
+    for (interface, address), adjacency in desired.neighbours.items():
+        tunnel = desired.tunnels.get(interface)
+        device = devices.get(interface)
+        if device in usable and tunnel is not None and tunnel.multipoint:
+            wanted[device, address] = adjacency
+    steps: list[Step] = []
+    for device, address in observed.neighbours.keys() - wanted.keys():
+        steps.append(RemoveNeighbour(device, address))
+    for (device, address), adjacency in wanted.items():
+        if observed.neighbours.get((device, address)) != adjacency:
+            steps.append(SetNeighbour(device, address, adjacency))
+    return steps

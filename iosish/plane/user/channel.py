@@ -1,0 +1,106 @@
+"""Messages between the control side and its forwarder process, over a pair of SEQPACKET sockets.
+
+A message is one octet of kind, then a `marshal`led value; both ends are the same program.
+"""
+
+from __future__ import annotations
+
+import marshal
+import socket
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+from typing import Any
+
+from iosish.forwarding.tables import InterfaceCounters, Tunnel
+
+#: Control to forwarder: tables; a TAP (its descriptor comes along) and its end; NHRP to send; counters wanted.
+TABLES, TAP, NO_TAP, SEND, COUNT = b"T", b"A", b"D", b"S", b"C"
+#: Forwarder to control: NHRP that came; peers that data went to; refused packets; counters.
+RECEIVED, USED, REFUSED, COUNTED = b"N", b"U", b"R", b"K"
+
+BUFFER_BYTES = 4 * 1024 * 1024
+MESSAGE_BYTES = 1024 * 1024
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """The two ends; neither blocks."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setblocking(False)
+        for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
+            try:
+                end.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+            except PermissionError:  # in a user namespace the limit of the machine holds
+                plain = socket.SO_SNDBUF if option == _SO_SNDBUFFORCE else socket.SO_RCVBUF
+                end.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
+    return ends
+
+
+def pack(kind: bytes, value: Any) -> bytes:
+    return kind + marshal.dumps(value)
+
+
+def unpack(message: bytes) -> tuple[bytes, Any]:
+    return message[:1], marshal.loads(message[1:])
+
+
+def _octets(address: IPv4Address | None) -> bytes | None:
+    return None if address is None else address.packed
+
+
+def _address(octets: bytes | None) -> IPv4Address | None:
+    return None if octets is None else IPv4Address(octets)
+
+
+def pack_tunnels(tunnels: Mapping[str, Tunnel]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            tunnel.name,
+            _octets(tunnel.local),
+            tunnel.key,
+            tunnel.multipoint,
+            _octets(tunnel.address),
+            tunnel.mtu,
+            tunnel.tos,
+            tunnel.ttl,
+            tunnel.path_mtu_discovery,
+            tunnel.adjust_mss,
+            {index: peer.packed for index, peer in tunnel.adjacencies.items()},
+            tuple(peer.packed for peer in tunnel.multicast),
+            tunnel.blocked,
+        )
+        for tunnel in tunnels.values()
+    ]
+
+
+def unpack_tunnels(value: list[tuple[Any, ...]]) -> dict[str, Tunnel]:
+    tunnels = {}
+    for name, local, key, multipoint, address, mtu, tos, ttl, discovery, mss, peers, multicast, blocked in value:
+        tunnels[name] = Tunnel(
+            name=name,
+            local=_address(local),
+            key=key,
+            multipoint=multipoint,
+            address=_address(address),
+            mtu=mtu,
+            tos=tos,
+            ttl=ttl,
+            path_mtu_discovery=discovery,
+            adjust_mss=mss,
+            adjacencies={index: IPv4Address(peer) for index, peer in peers.items()},
+            multicast=tuple(IPv4Address(peer) for peer in multicast),
+            blocked=blocked,
+        )
+    return tunnels
+
+
+_COUNTERS = tuple(InterfaceCounters.__dataclass_fields__)
+
+
+def pack_counters(counters: Mapping[str, InterfaceCounters]) -> dict[str, tuple[Any, ...]]:
+    return {name: tuple(getattr(counted, field) for field in _COUNTERS) for name, counted in counters.items()}
+
+
+def unpack_counters(value: Mapping[str, tuple[Any, ...]]) -> dict[str, InterfaceCounters]:
+    return {name: InterfaceCounters(*fields) for name, fields in value.items()}

@@ -1,0 +1,384 @@
+"""The user plane: the kernel routes, a forwarder process carries what is routed into a tunnel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink
+from iosish.engine import Datagram, LogEvent
+from iosish.forwarding.tables import InterfaceCounters
+from iosish.plane.device_name import device_name, other_names
+from iosish.plane.plan import (
+    AddAddress,
+    CreateDevice,
+    Observed,
+    Owned,
+    RemoveAddress,
+    RemoveDevice,
+    RemoveNeighbour,
+    SetNeighbour,
+    Step,
+    plan,
+)
+from iosish.plane.user import channel, forwarder, kernel
+from iosish.plane.user.channel import pack
+
+#: Steps that failed are tried again this much later.
+RETRY_S = 2.0
+COUNTERS_WITHIN_S = 1.0
+#: Messages to the forwarder that wait for room; NHRP beyond that is lost, as on a full link.
+QUEUE_MAX = 1000
+
+
+class UserPlane:
+    """The `Plane` of this network namespace.
+
+    `interfaces` names the devices behind IOS interfaces where they are not called as `device_name` says. What the
+    plane did not make or add it does not remove.
+    """
+
+    name = "user"
+
+    def __init__(self, sink: PlaneSink, interfaces: Mapping[str, str]) -> None:
+        self._sink = sink
+        self._given = dict(interfaces)
+        self._desired = Desired()
+        self._applied: Desired | None = None
+        self._owned_devices: set[str] = set()
+        self._owned_addresses: set[tuple[str, IPv4Interface]] = set()
+        self._devices: dict[str, str] = {}
+        self._told: dict[str, LinkState] = {}
+        self._reasons: dict[str, str] = {}
+        self._wanted = asyncio.Event()
+        self._stale = True
+        self._settled = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
+        self._loop = asyncio.get_running_loop()
+        self._channel: socket.socket | None = None
+        self._waiting: list[tuple[bytes, int | None]] = []
+        self._pid: int | None = None
+        self._counting: asyncio.Future[tuple[dict[str, InterfaceCounters], dict[str, int]]] | None = None
+        self._stopping = False
+
+    # Plane
+
+    async def start(self) -> None:
+        """Open netlink and fork the forwarder. Raises OSError without the rights for it."""
+        kernel.set_namespace()
+        self._start_forwarder()
+        self._kernel = kernel.Kernel()
+        self._listener = kernel.event_socket()
+        self._events = kernel.Events(self._listener)
+        self._loop.add_reader(self._listener, self._changed)
+        self._worker = self._loop.create_task(self._work())
+
+    def apply(self, desired: Desired) -> None:
+        if desired.tunnels != self._desired.tunnels:
+            self._tell(pack(channel.TABLES, channel.pack_tunnels(desired.tunnels)))
+        self._desired = desired
+        self._settled.clear()
+        self._wanted.set()
+
+    def send(self, datagram: Datagram) -> None:
+        self._tell(pack(channel.SEND, (datagram.interface, datagram.peer.packed, datagram.payload)))
+
+    async def settled(self) -> None:
+        """Wait until what was applied last is in the kernel."""
+        await self._settled.wait()
+
+    async def counters(self) -> PlaneCounters:
+        tunnels, drops = await self._forwarder_counters()
+        interfaces = {device: name for name, device in self._devices.items()}
+        interfaces = {device: name for device, name in interfaces.items() if name not in self._desired.tunnels}
+        counters = await self._kernel.read_counters(interfaces)
+        counters.update({name: counted for name, counted in tunnels.items() if name in self._desired.tunnels})
+        return PlaneCounters(counters, drops)
+
+    async def arp(self) -> tuple[ArpEntry, ...]:
+        physical = {
+            self._devices[name]: name
+            for name, link in self._desired.links.items()
+            if link.kind is LinkKind.PHYSICAL and name in self._devices
+        }
+        own = [
+            ArpEntry(name, address.ip, self._told[name].mac or None, None)
+            for name, link in self._desired.links.items()
+            if link.kind is LinkKind.PHYSICAL and name in self._told and self._told[name].present
+            for address in link.addresses
+        ]
+        return tuple(own + await self._kernel.arp(physical))
+
+    async def stop(self) -> None:
+        """Take back what is ours and end the forwarder."""
+        self._stopping = True
+        if self._worker is not None:
+            self._worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._worker
+            await self._take_back()
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            await self._kernel.close()
+        self._end_forwarder()
+
+    async def _take_back(self) -> None:
+        desired = Desired()
+        observed = await self._kernel.observe(frozenset(self._owned_devices))
+        for step in plan(desired, observed, self._owned(), {}):
+            with contextlib.suppress(kernel.StepError):
+                await self._kernel.apply(step)
+
+    # The forwarder
+
+    def _start_forwarder(self) -> None:
+        own, its = channel.pair()
+        self._pid = forwarder.fork(its)
+        its.close()
+        self._channel = own
+        self._waiting.clear()
+        self._loop.add_reader(own, self._heard)
+
+    def _end_forwarder(self) -> None:
+        if self._channel is not None:
+            self._loop.remove_reader(self._channel)
+            self._loop.remove_writer(self._channel)
+            self._channel.close()
+            self._channel = None
+        if self._pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._pid, 0)
+            self._pid = None
+
+    def _forwarder_died(self) -> None:
+        """Start another one, with the same tables and devices."""
+        self._end_forwarder()
+        if self._stopping:
+            return
+        self._sink.noticed(LogEvent("IOSISH", 3, "FORWARDER", "The forwarder process ended; a new one takes over"))
+        self._start_forwarder()
+        self._tell(pack(channel.TABLES, channel.pack_tunnels(self._desired.tunnels)))
+        for name in self._desired.tunnels:
+            self._hand_over(name)
+
+    def _hand_over(self, tunnel: str) -> None:
+        device = self._devices.get(tunnel)
+        descriptor = self._kernel.descriptor(device) if device is not None else None
+        if descriptor is not None:
+            self._tell(pack(channel.TAP, tunnel), os.dup(descriptor))
+
+    def _tell(self, message: bytes, descriptor: int | None = None) -> None:
+        if self._channel is None or len(self._waiting) >= QUEUE_MAX:
+            if descriptor is not None:
+                os.close(descriptor)
+            return
+        self._waiting.append((message, descriptor))
+        if len(self._waiting) == 1:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._channel is None:
+            return
+        while self._waiting:
+            message, descriptor = self._waiting[0]
+            try:
+                socket.send_fds(self._channel, [message], [] if descriptor is None else [descriptor])
+            except BlockingIOError:
+                self._loop.add_writer(self._channel, self._flush)
+                return
+            except OSError:
+                pass  # the reader sees that the forwarder is gone, or the message cannot be sent at all
+            self._waiting.pop(0)
+            if descriptor is not None:
+                os.close(descriptor)
+        self._loop.remove_writer(self._channel)
+
+    def _heard(self) -> None:
+        for _ in range(forwarder.BURST):
+            if self._channel is None:
+                return
+            try:
+                message = self._channel.recv(channel.MESSAGE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                message = b""
+            if not message:
+                self._forwarder_died()
+                return
+            self._take(*channel.unpack(message))
+
+    def _take(self, kind: bytes, value: object) -> None:
+        match kind, value:
+            case channel.RECEIVED, (str(name), bytes(source), bytes(local), bytes(payload)):
+                self._sink.received(Datagram(name, IPv4Address(source), IPv4Address(local), payload))
+            case channel.USED, dict(used):
+                for name, peers in used.items():
+                    self._sink.adjacencies_used(name, frozenset(IPv4Address(peer) for peer in peers))
+            case channel.REFUSED, list(refused):
+                for name, reason, source in refused:
+                    self._sink.dropped(name, reason, IPv4Address(source))
+            case channel.COUNTED, (dict(counters), dict(drops)):
+                if self._counting is not None and not self._counting.done():
+                    self._counting.set_result((channel.unpack_counters(counters), drops))
+
+    async def _forwarder_counters(self) -> tuple[dict[str, InterfaceCounters], dict[str, int]]:
+        if self._counting is None or self._counting.done():
+            self._counting = self._loop.create_future()
+            self._tell(pack(channel.COUNT, None))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._counting), COUNTERS_WITHIN_S)
+        except TimeoutError:
+            return {}, {}
+
+    # The kernel
+
+    def _changed(self) -> None:
+        missed, changed, lost = self._events.read()
+        if missed:
+            names = {index: name for name, index in self._kernel.indexes.items()}
+            tunnels = {self._devices.get(name): name for name in self._desired.tunnels}
+            for index, address in dict.fromkeys(missed):
+                tunnel = tunnels.get(names.get(index))
+                if tunnel is not None:
+                    self._sink.next_hop_missed(tunnel, address)
+        if changed or lost:
+            self._stale = True
+            self._wanted.set()
+
+    async def _work(self) -> None:
+        """Make the kernel as desired, each time that one of them changes."""
+        while True:
+            try:
+                await asyncio.wait_for(self._wanted.wait(), RETRY_S if self._reasons else None)
+            except TimeoutError:
+                self._stale = True
+            self._wanted.clear()
+            desired = self._desired
+            if self._stale or self._applied is None or not _only_neighbours(self._applied, desired):
+                self._stale = False
+                await self._converge(desired)
+            else:
+                await self._set_neighbours(self._applied, desired)
+            self._applied = desired
+            if not self._wanted.is_set():
+                self._settled.set()
+
+    async def _set_neighbours(self, before: Desired, desired: Desired) -> None:
+        """The quick way for what changes most: a packet may wait for it."""
+        steps: list[Step] = []
+        for name, address in before.neighbours.keys() - desired.neighbours.keys():
+            if name in self._devices:
+                steps.append(RemoveNeighbour(self._devices[name], address))
+        for (name, address), adjacency in desired.neighbours.items():
+            if before.neighbours.get((name, address)) != adjacency and name in self._devices:
+                steps.append(SetNeighbour(self._devices[name], address, adjacency))
+        for step in steps:
+            try:
+                await self._kernel.apply(step)
+            except kernel.StepError:
+                self._stale = True  # the whole picture has to be looked at
+                self._wanted.set()
+
+    async def _converge(self, desired: Desired) -> None:
+        observed = await self._kernel.observe(frozenset(self._owned_devices))
+        self._name_devices(desired, observed)
+        self._reasons.clear()
+        steps = plan(desired, observed, self._owned(), self._devices)
+        failed: set[str | None] = set()
+        for step in steps:
+            if step.device is not None and step.device in failed:
+                continue
+            try:
+                await self._kernel.apply(step)
+                self._note(step)
+            except kernel.StepError as error:
+                self._reasons[step.device or ""] = str(error)
+                if step.device is not None and step.rank < AddAddress.rank:
+                    failed.add(step.device)
+        if steps:
+            observed = await self._kernel.observe(frozenset(self._owned_devices))
+        self._report(desired, observed)
+
+    def _owned(self) -> Owned:
+        return Owned(frozenset(self._owned_devices), frozenset(self._owned_addresses))
+
+    def _note(self, step: Step) -> None:
+        """Remember what is ours."""
+        match step:
+            case CreateDevice(device=str(device)):
+                self._owned_devices.add(device)
+                for name in self._desired.tunnels:
+                    if self._devices.get(name) == device:
+                        self._hand_over(name)
+            case RemoveDevice(device=str(device)):
+                self._owned_devices.discard(device)
+                self._tell(pack(channel.NO_TAP, next((n for n, d in self._devices.items() if d == device), device)))
+            case AddAddress(device=str(device), address=address):
+                if device not in self._owned_devices:
+                    self._owned_addresses.add((device, address))
+            case RemoveAddress(device=str(device), address=address):
+                self._owned_addresses.discard((device, address))
+
+    def _name_devices(self, desired: Desired, observed: Observed) -> None:
+        for name in [name for name in self._devices if name not in desired.links]:
+            if self._devices[name] not in self._owned_devices:
+                del self._devices[name]
+        for name, link in desired.links.items():
+            self._devices[name] = self._device_for(name, link, observed)
+
+    def _device_for(self, name: str, link: Link, observed: Observed) -> str:
+        own = device_name(name)
+        if link.kind is not LinkKind.PHYSICAL:
+            return own
+        if name in self._given:
+            return self._given[name]
+        return next((device for device in (own, *other_names(name)) if device in observed.devices), own)
+
+    def _report(self, desired: Desired, observed: Observed) -> None:
+        """Tell the state of each link that is not as it was last told."""
+        for name in [name for name in self._told if name not in desired.links]:
+            del self._told[name]
+        for name in desired.links:
+            state = self._state(name, observed)
+            if self._told.get(name) != state:
+                self._told[name] = state
+                self._sink.link_changed(state)
+
+    def _state(self, name: str, observed: Observed) -> LinkState:
+        device = self._devices[name]
+        there = observed.devices.get(device)
+        if there is None:
+            reason = self._reasons.get(device, f"no device {device}")
+            return LinkState(name, present=False, reason=reason)
+        addresses = observed.addresses.get(device, ())
+        state = LinkState(name, True, there.carrier, there.mtu, there.mac, addresses, self._reasons.get(device))
+        return replace(state, speed_kbps=_speed_kbps(device))
+
+
+def _only_neighbours(before: Desired, desired: Desired) -> bool:
+    """Whether nothing but neighbours (and what the forwarder alone needs to know) changed."""
+    if before.links != desired.links or before.routes != desired.routes:
+        return False
+    kinds = {name: tunnel.multipoint for name, tunnel in before.tunnels.items()}
+    return kinds == {name: tunnel.multipoint for name, tunnel in desired.tunnels.items()}
+
+
+def _speed_kbps(device: str) -> int | None:
+    """What the device says of its speed; None where it says nothing."""
+    try:
+        speed = int(Path("/sys/class/net", device, "speed").read_text())
+    except (OSError, ValueError):
+        return None
+    return speed * 1000 if speed > 0 else None
