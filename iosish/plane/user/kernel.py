@@ -85,7 +85,7 @@ class Events:
         self._marshal = MarshalRtnl()
 
     def read(self) -> tuple[list[tuple[int, IPv4Address]], bool, bool]:
-        """Next hops that were missed, with the device index; whether anything else changed; whether events were lost."""
+        """Next hops that were missed, with the device index; whether anything else changed; whether events got lost."""
         missed: list[tuple[int, IPv4Address]] = []
         changed = False
         while True:

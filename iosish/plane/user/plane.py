@@ -351,12 +351,12 @@ class UserPlane:
         for name in [name for name in self._told if name not in desired.links]:
             del self._told[name]
         for name in desired.links:
-            state = self._state(name, observed)
+            state = self._state(name, desired, observed)
             if self._told.get(name) != state:
                 self._told[name] = state
                 self._sink.link_changed(state)
 
-    def _state(self, name: str, observed: Observed) -> LinkState:
+    def _state(self, name: str, desired: Desired, observed: Observed) -> LinkState:
         device = self._devices[name]
         there = observed.devices.get(device)
         if there is None:
@@ -364,7 +364,8 @@ class UserPlane:
             return LinkState(name, present=False, reason=reason)
         addresses = observed.addresses.get(device, ())
         state = LinkState(name, True, there.carrier, there.mtu, there.mac, addresses, self._reasons.get(device))
-        return replace(state, speed_kbps=_speed_kbps(device))
+        physical = desired.links[name].kind is LinkKind.PHYSICAL
+        return replace(state, speed_kbps=_speed_kbps(device) if physical else None)
 
 
 def _only_neighbours(before: Desired, desired: Desired) -> bool:
