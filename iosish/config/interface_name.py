@@ -42,12 +42,17 @@ NUMBER = re.compile(r"\d{1,10}(?:/\d{1,4}){0,3}(?:[.:]\d{1,10})?")
 _NAME = re.compile(r"([A-Za-z][A-Za-z-]*?)(\d.*)")
 
 
+#: Kinds that few routers have: `e0/0` and `f0/0` mean the common ones, as on a router without these.
+_RARE = {"Embedded-Service-Engine", "TwoGigabitEthernet", "TwentyFiveGigE", "FortyGigabitEthernet", "LISP"}
+
+
 def kinds_beginning(text: str) -> list[str]:
     """The kinds that an abbreviation can mean; one if it is a whole kind."""
     lower = text.lower()
     if lower in _LOWER:
         return [_LOWER[lower]]
-    return [kind for known, kind in _LOWER.items() if known.startswith(lower)]
+    kinds = [kind for known, kind in _LOWER.items() if known.startswith(lower)]
+    return [kind for kind in kinds if kind not in _RARE] or kinds
 
 
 def split(name: str) -> tuple[str, str]:
