@@ -42,8 +42,15 @@ NUMBER = re.compile(r"\d{1,10}(?:/\d{1,4}){0,3}(?:[.:]\d{1,10})?")
 _NAME = re.compile(r"([A-Za-z][A-Za-z-]*?)(\d.*)")
 
 
-#: Kinds that few routers have: `e0/0` and `f0/0` mean the common ones, as on a router without these.
-_RARE = {"Embedded-Service-Engine", "TwoGigabitEthernet", "TwentyFiveGigE", "FortyGigabitEthernet", "LISP"}
+#: Kinds that few routers have: `e0/0`, `f0/0` and `t0` mean the common ones, as on a router without these.
+_RARE = {
+    "Embedded-Service-Engine",
+    "TwoGigabitEthernet",
+    "TenGigabitEthernet",
+    "TwentyFiveGigE",
+    "FortyGigabitEthernet",
+    "LISP",
+}
 
 
 def kinds_beginning(text: str) -> list[str]:
