@@ -198,5 +198,5 @@ def test_save_writes_files_that_come_up_again(classic: Laboratory, laboratory: L
     assert set(SPOKES) <= set(peers_up(laboratory.console("R1", "show dmvpn")))
     # Two labs side by side: the same names and addresses, and neither hears the other.
     assert set(SPOKES) <= set(peers_up(classic.console("R1", "show dmvpn")))
-    two = classic.iosish("console", "--name", laboratory.name, "R1", "-c", "show running-config")
+    two = laboratory.iosish("console", "--name", laboratory.name, "R1", "-c", "show running-config")
     assert "hostname R1" in two.stdout

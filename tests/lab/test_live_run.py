@@ -33,8 +33,9 @@ class Host:
     def __init__(self) -> None:
         self.name = f"iosish-h{secrets.token_hex(3)}"
         subprocess.run(["ip", "netns", "add", self.name], check=True)
-        self.ip("link", "add", "eth7", "type", "dummy")
+        self.ip("link", "add", "eth7", "type", "veth", "peer", "name", "eth8")
         self.ip("link", "set", "eth7", "up")
+        self.ip("link", "set", "eth8", "up")
         self.ip("addr", "add", "10.9.0.1/24", "dev", "eth7")
 
     def ip(self, *arguments: str) -> str:
@@ -66,7 +67,7 @@ def arguments(host: Host, config: Path) -> list[str]:
 def test_a_service_logs_ends_on_a_signal_and_leaves_nothing(
     laboratory: Laboratory, host: Host, config: Path, number: signal.Signals
 ) -> None:
-    before = host.ip("-o", "addr"), host.ip("route")
+    before = host.ip("-o", "-4", "addr"), host.ip("route")
     router = subprocess.Popen(
         [*IOSISH, *arguments(host, config)],
         stdout=subprocess.PIPE,
@@ -86,7 +87,7 @@ def test_a_service_logs_ends_on_a_signal_and_leaves_nothing(
     _, complaints = router.communicate(timeout=20)
     assert router.returncode == 0
     assert complaints == ""
-    assert (host.ip("-o", "addr"), host.ip("route")) == before
+    assert (host.ip("-o", "-4", "addr"), host.ip("route")) == before
     assert laboratory.remains() == []
 
 
