@@ -21,9 +21,9 @@ from iosish.nhrp.state import NhrpState
 class InterfaceState:
     """An interface of the configuration, as it is.
 
-    `admin_up` is false under `shutdown`; `line_up` is the line protocol; `reason` says in words why the
-    line is down.
-    `source` is a tunnel's resolved outer address. `rates` are 5-minute averages: bit/s in, packet/s in, bit/s out, packet/s out.
+    `admin_up` is false under `shutdown`; `line_up` is the line protocol; `reason` says in words why the line
+    is down. `source` is a tunnel's resolved outer address. `rates` are 5-minute averages: bit/s in, packet/s in,
+    bit/s out, packet/s out.
     `cleared_at`: when `clear counters` last ran for it.
     """
 

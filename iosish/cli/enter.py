@@ -17,21 +17,27 @@ GONE = "What was being configured here has been removed"
 
 
 def find(grammar: Grammar, section: Section, line: str) -> Match | Failure:
-    """Match a line in the mode of `section`, then in the modes above it.
+    """Match a line in the mode of `section` and in the modes above it.
 
-    When no mode knows it, the failure is that of the mode that could read farthest.
+    The innermost mode has it, unless a mode above knows it with fewer abbreviations (`key chain X` inside a key is
+    no `key-string`). When no mode knows it, the failure is that of the mode that could read farthest.
     """
-    first: Failure | None = None
+    best: Match | None = None
+    failure: Failure | None = None
     seen: Section | None = section
     while seen is not None:
         found = match(grammar.modes[seen.mode], line)
         if isinstance(found, Match):
-            return found
-        if first is None or (found.column > first.column and first.kind == "invalid"):
-            first = found
+            if best is None or found.abbreviated < best.abbreviated:
+                best = found
+            if not best.abbreviated:
+                return best
+        elif failure is None or (found.column > failure.column and failure.kind == "invalid"):
+            failure = found
         seen = seen.above
-    assert first is not None
-    return first
+    found_or_not = best or failure
+    assert found_or_not is not None
+    return found_or_not
 
 
 def enter(grammar: Grammar, draft: Draft, section: Section, found: Match) -> tuple[Section, list[str]]:
@@ -59,14 +65,15 @@ def enter(grammar: Grammar, draft: Draft, section: Section, found: Match) -> tup
         targets.extend(put)
     if command.enters and targets:
         return Section(command.enters, tuple(targets), here), messages
-    if command.words[-1].word and command.words[-1].word.startswith("exit-") and here.above is not None:
+    last = command.words[-1].word or ""
+    if (last == "quit" or last.startswith("exit-")) and here.above is not None:
         return here.above, messages  # `exit-address-family` is a line of its section, and the last one
     return here, messages
 
 
 def kept_key(command: Command, values: dict[str, Any], text: str) -> tuple[str, ...]:
     """What tells a kept line from the others: its leaf, and its key values or (`each`) its whole text."""
-    leaf = command.path
+    leaf = command.leaf
     if command.each:
         return (leaf, text.removeprefix("no "))
     return (leaf, *(str(values.get(key.replace("-", "_"), "")) for key in command.keys))

@@ -13,13 +13,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iosish import __version__
-from iosish.cli.notation import Compiled
 from iosish.cli.tokens import ValueType, value_type
 from iosish.config.binding import FieldError, FieldInfo, field_info, fields_without
 from iosish.config.model import Config
+
+if TYPE_CHECKING:
+    from iosish.cli.notation import Compiled  # pyparsing is not needed at a start
 
 
 class GrammarError(Exception):
@@ -57,6 +59,14 @@ class Command:
         return " ".join(node.word or f"<{node.name}>" for node in self.words)
 
     @property
+    def leaf(self) -> str:
+        """The path with the types of its values: what tells the leaf from all others of its mode."""
+        return " ".join(
+            node.word if node.type is None else f"<{node.name}:{node.type.name}>"  # type: ignore[misc] # a word or a value
+            for node in self.words
+        )
+
+    @property
     def live(self) -> bool:
         """Whether the line drives something."""
         return not self.kept and not self.held
@@ -79,6 +89,7 @@ class Node:
     privileged: bool = False
     hidden: bool = False
     clears: bool = False
+    alone: bool = False
 
     @property
     def is_options(self) -> bool:
@@ -139,6 +150,8 @@ class _Builder:
                 raise GrammarError(f"the grammar has no mode {needed}")
         for name in self.opened:
             self._mode(name)
+        for mode in self.modes.values():
+            _check_leaves(mode)
         entered = {command.enters for mode in self.modes.values() for command in mode.commands() if command.enters}
         if missing := entered - set(self.modes):
             raise GrammarError(f"a command enters a mode that is not there: {', '.join(sorted(missing))}")
@@ -204,6 +217,7 @@ class _Builder:
         node.privileged = "privileged" in options
         node.hidden = "hidden" in options
         node.clears = "clears" in options
+        node.alone = "alone" in options
         words = (*above, node)
         if binding:
             node.command = tail_of = self._command(binding, options, mode, words, where)
@@ -248,11 +262,21 @@ class _Builder:
         return command
 
 
+def _check_leaves(mode: Mode) -> None:
+    """Each leaf stands once: a second one would never be reached, and two definitions of one command may differ."""
+    seen: set[tuple[bool, str]] = set()
+    for command in mode.commands():
+        key = (command.kept, command.leaf)
+        if key in seen:
+            raise GrammarError(f"mode {mode.name}: {command.path} is defined twice")
+        seen.add(key)
+
+
 def _tail_arguments(node: Node) -> set[str]:
     arguments: set[str] = set()
     for child in node.children:
         if child.command is None:
-            if child.name or (child.word and not child.children):
+            if child.name or child.alone or (child.word and not child.children):
                 arguments.add(child.argument)
             arguments |= _tail_arguments(child)
     return arguments

@@ -146,6 +146,9 @@ class _Loader:
             self._refuse(number, text, indent, found)
             return
         self.begun = True
+        if found.command.words[0].type is not None and found.command.words[0].type.name == "hex":
+            self.section, _ = enter(self.grammar, self.draft, self.section, found)
+            return  # the body of a certificate is no line of its own
         opened = banner.opens(found)
         if opened is not None:
             self.open_banner = opened

@@ -20,7 +20,8 @@ from iosish.cli.tokens import RANK_ABBREVIATED, Read, Stop, word_end
 class Match:
     """A line that is understood. `values` by argument name, flags as True; `text` as the running-config spells it.
 
-    `commands` has more than one command only after a `no` that takes back all that lies below a word.
+    `commands` has more than one command only after a `no` that takes back all that lies below a word. `abbreviated`
+    counts the words that were cut short.
     """
 
     mode: Mode
@@ -29,6 +30,7 @@ class Match:
     text: str
     negated: bool = False
     defaulted: bool = False
+    abbreviated: int = 0
 
     @property
     def command(self) -> Command:
@@ -56,7 +58,7 @@ class _Place:
         if self.command is None:
             return False
         node = self.node
-        return node.command is not None or node.name is not None or not node.children
+        return node.command is not None or node.name is not None or node.alone or not node.children
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -169,6 +171,7 @@ class Walk:
     steps: list[Step]
     column: int
     failure: Failure | None = None
+    abbreviated: int = 0
 
 
 def walk(mode: Mode, line: str, start: int = 0) -> Walk:
@@ -211,6 +214,7 @@ def _take(result: Walk, line: str, column: int, privileged: bool) -> bool:
         return _step(result, read.value, read.text, read.end, node.type, places, privileged, column)
     if len(matching) == 1:
         places = state.words[matching[0]]
+        result.abbreviated += 1
         return _step(result, None, places[0].node.word or "", end, matching[0], places, privileged, column)
     if matching:
         result.failure = Failure("ambiguous", column)
@@ -285,7 +289,7 @@ def match(mode: Mode, line: str) -> Match | Failure:
     values, text = _values(found.steps, commands[0])
     if verb == "no":
         text = "no " + text
-    return Match(mode, commands, values, text, verb == "no", verb == "default")
+    return Match(mode, commands, values, text, verb == "no", verb == "default", found.abbreviated)
 
 
 def _taken_back(found: Walk) -> tuple[Command, ...]:
@@ -311,6 +315,6 @@ def _values(steps: list[Step], command: Command) -> tuple[dict[str, Any], str]:
         node = step.node(command) if in_tail else command.words[index]
         if node.name is not None:
             values[node.argument] = step.value
-        elif in_tail and not node.children:
+        elif in_tail and (node.alone or not node.children):
             values[node.argument] = True
     return values, " ".join(step.text for step in steps)

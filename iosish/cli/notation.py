@@ -54,6 +54,7 @@ def _notation() -> pp.ParserElement:
         | modifier("privileged")("privileged")
         | modifier("hidden")("hidden")
         | modifier("clears")("clears")
+        | modifier("alone")("alone")
     )
     binding = field | handler | kept
     item = pp.Forward()
@@ -81,7 +82,7 @@ def _split_path(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(fields.split(".")), tuple(keys.rstrip("]").split())
 
 
-_FLAGS = ("default_on", "either", "held", "privileged", "hidden", "clears")
+_FLAGS = ("default_on", "either", "held", "privileged", "hidden", "clears", "alone")
 
 
 def _get(parsed: pp.ParseResults, name: str, default: Any = None) -> Any:

@@ -59,9 +59,11 @@ def _section(
         kept.setdefault(key[0], []).append(line)
     for command in mode.commands():
         if command.kept:
-            for line in kept.pop(command.path, ()):
+            for line in kept.pop(command.leaf, ()):
                 opens = command.enters is not None and not line.text.startswith("no ")
                 yield line.text, command, _kept_body(grammar, command, line, depth) if opens else None
+        elif command.words[-1].hidden:
+            continue  # another spelling of a line that is shown elsewhere
         elif command.field is not None and command.enters is None:
             for text in _field_lines(command, section):
                 yield text, command, None

@@ -284,6 +284,7 @@ _TYPES = {
     ),
     "month": ValueType("month", "MONTH", RANK_TYPED, _month, _is(int)),
     "mac": ValueType("mac", "H.H.H", RANK_TYPED, _pattern(r"[0-9a-fA-F]{1,4}(\.[0-9a-fA-F]{1,4}){2}"), _is(str)),
+    "hex": ValueType("hex", "Hex-data", RANK_TYPED, _pattern(r"[0-9a-fA-F]+"), _is(str)),
     "rd": ValueType(
         "rd", "ASN:nn or IP-address:nn", RANK_TYPED, _pattern(r"\d{1,10}(\.\d{1,5}){0,3}:\d{1,10}"), _is(str)
     ),

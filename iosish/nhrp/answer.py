@@ -23,7 +23,11 @@ def answer(resolver: Resolver, datagram: Datagram, packet: Packet, body: Exchang
     if not isinstance(target, IPv4Address):
         return
     if _is_egress(station, target):
-        if has_unknown(packet.extensions):
+        if not station.config.multipoint:
+            # A point-to-point tunnel takes packets from its one peer alone: the way by the hub is the only one.
+            refusal = Cie(code=Code.ADMINISTRATIVELY_PROHIBITED, mtu=station.config.mtu, preference=c.PREFERENCE)
+            _reply(station, datagram.peer, packet, body, refusal)
+        elif has_unknown(packet.extensions):
             station.complain(datagram, packet, ErrorCode.UNRECOGNIZED_EXTENSION, now)
         else:
             _answer_as_egress(resolver, datagram, packet, body, target, now)

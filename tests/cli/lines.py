@@ -17,6 +17,10 @@ _EXAMPLES = {
     "word": ["alpha", "Beta-7", "x_1"],
     "line": ["some words here", "one"],
     "interface": ["FastEthernet0/0", "Loopback7", "Tunnel12", "GigabitEthernet0/0/1"],
+    "main-interface": ["FastEthernet0/0", "Loopback7", "Tunnel12", "GigabitEthernet0/0/1"],
+    "subinterface": ["FastEthernet0/0.10"],
+    "interface-range": ["FastEthernet0/3 - 3"],
+    "hex": ["30820122"],
     "name-or-address": ["10.1.2.3"],
     "hh:mm:ss": ["12:34:56"],
     "month": ["Mar"],
@@ -25,7 +29,13 @@ _EXAMPLES = {
     "banner": ["^C hello ^C"],
 }
 #: Where an example must fit more than its type: a route's prefix has no host bits.
-_FITTING = {("routes", "prefix"): "10.1.2.0"}
+_FITTING = {
+    ("routes", "prefix"): "10.1.2.0",
+    ("ip_address", "address"): "10.1.2.5",
+    ("ip_address", "mask"): "255.255.255.0",
+    ("secondary", "address"): "10.1.3.5",
+    ("secondary", "mask"): "255.255.255.0",
+}
 
 
 def value(node: Node, command: Command, source: random.Random) -> str:
@@ -42,28 +52,31 @@ def value(node: Node, command: Command, source: random.Random) -> str:
 def line(command: Command, source: random.Random) -> str:
     """A line of the command, with a tail at times."""
     words = [node.word if node.word is not None else value(node, command, source) for node in command.words]
-    words += _tail(command.words[-1], command, source)
+    words += _tail(command.words[-1], command, source, set())
     return " ".join(words)
 
 
-def _tail(node: Node, command: Command, source: random.Random) -> list[str]:
+def _tail(node: Node, command: Command, source: random.Random, used: set[str]) -> list[str]:
+    """Some of the tail below a node; an option that stands in two groups is used once."""
     words: list[str] = []
     for child in node.children:
         if child.is_options:
             for member in child.children:
-                if member.command is None and source.random() < 0.5:
-                    words += _member(member, command, source)
+                if member.command is None and member.argument not in used and source.random() < 0.5:
+                    used.add(member.argument)
+                    words += _member(member, command, source, used)
         elif child.command is None and not words and source.random() < 0.3:
-            words += _member(child, command, source)
+            words += _member(child, command, source, used)
     return words
 
 
-def _member(node: Node, command: Command, source: random.Random) -> list[str]:
+def _member(node: Node, command: Command, source: random.Random, used: set[str]) -> list[str]:
     words = [node.word if node.word is not None else value(node, command, source)]
-    if node.word is not None and node.children:
+    if node.word is not None and node.children and not node.alone:
         first = next((child for child in node.children if child.command is None), None)
-        return words + _member(first, command, source) if first is not None else []
-    return words + _tail(node, command, source)
+        below = _member(first, command, source, used) if first is not None else []
+        return words + below if below else []
+    return words + _tail(node, command, source, used)
 
 
 def entering(grammar: Grammar, mode: Mode, source: random.Random) -> list[str]:

@@ -58,9 +58,22 @@ def test_no_takes_back_what_was_entered(grammar: Grammar, seed: int) -> None:
         before = lines.entering(grammar, mode, source)
         default = loaded(grammar, "\n".join(before)).config
         line = lines.line(command, source)
-        verb = "default" if command.either else "no"
-        after = loaded(grammar, "\n".join([*before, line, *before, f"{verb} {line}"])).config
+        verb = "default" if command.either or command.default_on else "no"
+        after = loaded(grammar, "\n".join([*before, line, "end", *before, f"{verb} {line}"])).config
         assert after == default, (before, line)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_on_by_default_is_off_after_no_and_on_again(grammar: Grammar, seed: int) -> None:
+    source = random.Random(seed)
+    for mode, command in lines.configuration_commands(grammar):
+        if command.default_on:
+            before = lines.entering(grammar, mode, source)
+            default = loaded(grammar, "\n".join(before)).config
+            line = " ".join(node.word or lines.value(node, command, source) for node in command.words)
+            off = loaded(grammar, "\n".join([*before, f"no {line}"])).config
+            assert off != default
+            assert loaded(grammar, "\n".join([*before, line]), off).config == default
 
 
 @pytest.mark.parametrize("seed", SEEDS)

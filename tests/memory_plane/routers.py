@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
 from iosish.desired import Desired, KernelRoute, Link, LinkKind, LinkState
-from iosish.engine import Datagram
+from iosish.engine import Datagram, LogEvent
 from iosish.forwarding import ipv4
 from iosish.forwarding.tables import Tunnel
 from iosish.plane.memory.plane import MemoryPlane
@@ -40,6 +40,9 @@ class Recorder:
 
     def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address]) -> None:
         self.used.append((interface, peers))
+
+    def noticed(self, event: LogEvent) -> None:
+        raise AssertionError(f"the memory plane has nothing to say of itself: {event}")
 
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
         self.refused.append((interface, reason, str(peer)))
