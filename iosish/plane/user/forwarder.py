@@ -7,15 +7,19 @@ source at a time, so that no source starves another.
 from __future__ import annotations
 
 import ctypes
+import errno
+import gc
 import os
 import select
 import signal
 import socket
 import struct
 import time
+from collections.abc import Mapping
+from ipaddress import IPv4Address
 from typing import NoReturn
 
-from iosish.forwarding import gre
+from iosish.forwarding import gre, ipv4
 from iosish.forwarding.rules import MULTICAST, Forwarder, Outer
 from iosish.plane.user import channel, tap
 
@@ -26,6 +30,7 @@ _FRAME_MAX = 65536
 _SOCKET_BUFFER = 4 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 _IP_MTU_DISCOVER, _PMTUDISC_DONT, _PMTUDISC_DO = 10, 0, 2
+_IP_MTU = 14
 _SO_ATTACH_FILTER = 26
 _SOL_RAW, _ICMP_FILTER = 255, 1
 #: All but destination unreachable.
@@ -45,6 +50,7 @@ def fork(own: socket.socket) -> int:
 
 
 def _become_forwarder(own: socket.socket, parent: int) -> NoReturn:
+    gc.freeze()  # what came with the fork stays shared with the router
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -104,6 +110,7 @@ class _Loop:
         self._senders: dict[tuple[bytes, bool], _Sender] = {}
         self._targets: dict[bytes, tuple[str, int]] = {}
         self._locals: frozenset[bytes] = frozenset()
+        self._adjacencies: dict[str, Mapping[int, IPv4Address]] = {}
         self._icmp: socket.socket | None = None
         self._poll = select.epoll()
         self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_GRE)
@@ -163,6 +170,7 @@ class _Loop:
     def _configure(self, value: list[tuple[object, ...]]) -> None:
         tunnels = channel.unpack_tunnels(value)
         self._rules.configure(tunnels, time.monotonic())
+        self._adjacencies = {tunnel.name: tunnel.adjacencies for tunnel in tunnels.values()}
         self._locals = frozenset(tunnel.local.packed for tunnel in tunnels.values() if tunnel.local is not None)
         for key in [key for key in self._senders if key[0] not in self._locals]:
             self._senders.pop(key).close()
@@ -229,8 +237,15 @@ class _Loop:
                 adjacency = int.from_bytes(frame[2:6], "big")
             else:
                 adjacency = 1  # a point-to-point tunnel has no other
+            known = adjacency == MULTICAST or adjacency in self._adjacencies.get(name, ())
+            if not known and not self._catch_up(descriptor, name):
+                return
             self._send(name, rules.transmit(name, adjacency, memoryview(frame)[tap.ETHERNET :], now))
         self._give_back()
+
+    def _catch_up(self, descriptor: int, name: str) -> bool:
+        """The kernel knew an adjacency before us: its table waits in the channel. False: the TAP is gone with it."""
+        return self._take_messages() and self._names.get(descriptor) == name
 
     def _from_wire(self) -> None:
         rules, now = self._rules, time.monotonic()
@@ -276,7 +291,9 @@ class _Loop:
         try:
             os.write(descriptor, tap.frame(kind, packet))
         except OSError:
-            self._rules.counters[name].drops_in += 1  # the device is down or full
+            counters = self._rules.counters.get(name)
+            if counters is not None:
+                counters.drops_in += 1  # the device is down or full
 
     def _send(self, name: str, outers: list[Outer]) -> None:
         for destination, tos, ttl, df, frame in outers:
@@ -291,5 +308,20 @@ class _Loop:
                 if sender is None:
                     sender = self._senders[tunnel_local, df] = _Sender(tunnel_local, df)
                 sender.send(tos, ttl, frame, to)
-            except OSError:
+            except OSError as error:
                 self._rules.counters[name].drops_out += 1  # no route, too big, no buffer: as a full link
+                if df and error.errno == errno.EMSGSIZE:
+                    self._learn_mtu(tunnel_local, destination, frame)
+
+    def _learn_mtu(self, local: bytes, destination: bytes, frame: bytes) -> None:
+        """The kernel refused a packet with DF: tell the rules as a router on the way would (RFC 1191)."""
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+                asking.connect((socket.inet_ntoa(destination), 9))
+                mtu = asking.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+        except OSError:
+            return
+        refused = ipv4.build(local, destination, ipv4.GRE, frame[:8], df=True)
+        told = ipv4.icmp_error(local, refused, ipv4.ICMP_UNREACHABLE, ipv4.FRAGMENTATION_NEEDED, mtu)
+        if told is not None:
+            self._rules.learn(told, time.monotonic())

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
 from pyroute2.iproute.linux import AsyncIPRoute
-from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from iosish.desired import ArpEntry, LinkKind
@@ -29,6 +30,8 @@ _IFF_UP, _IFF_RUNNING, _IFF_NOARP = 0x1, 0x40, 0x80
 _NUD_PERMANENT, _NUD_FAILED = 0x80, 0x20
 _GROUPS = 1 | 4 | 0x10 | 0x40  # links, neighbours, IPv4 addresses, IPv4 routes
 _RECEIVE = 1 << 20
+#: A table that changes under this many dumps in a row is given up for now.
+DUMPS_MAX = 5
 
 #: Settings of a tunnel's TAP: nothing but what the router itself joins, and a miss for each unknown next hop.
 _TUNNEL_SETTINGS = {
@@ -57,10 +60,28 @@ class StepError(Exception):
     """A step that the kernel refused: what, and its reason."""
 
 
-def set_namespace() -> None:
-    """Make the namespace a router."""
+def set_namespace() -> dict[str, int]:
+    """Make the namespace a router. Gives the settings that were otherwise, for `restore_namespace`."""
+    before: dict[str, int] = {}
     for path, value in _NAMESPACE_SETTINGS.items():
+        found = _get(path)
+        if found is not None and found != value:
+            before[path] = found
+            _set(path, value)
+    return before
+
+
+def restore_namespace(before: Mapping[str, int]) -> None:
+    """Put back what `set_namespace` found."""
+    for path, value in before.items():
         _set(path, value)
+
+
+def _get(path: str) -> int | None:
+    try:
+        return int(Path("/proc/sys/net", path).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _set(path: str, value: int) -> None:
@@ -112,14 +133,18 @@ class Kernel:
 
     def __init__(self) -> None:
         self._netlink = AsyncIPRoute()
+        self._dumping = asyncio.Lock()
         self.indexes: dict[str, int] = {}
-        self.links: dict[str, Any] = {}
         self._descriptors: dict[str, int] = {}
 
-    async def close(self) -> None:
+    def close(self) -> None:
         for name in list(self._descriptors):
             self.forget(name)
-        await self._netlink.close()
+        self._netlink.close()
+
+    async def bring_up_loopback(self) -> None:
+        """The kernel's own `lo`, without which a router does not reach its own addresses."""
+        await self._netlink.link("set", index=socket.if_nametoindex("lo"), state="up")
 
     def descriptor(self, device: str) -> int | None:
         """The open descriptor of a TAP of ours."""
@@ -131,14 +156,23 @@ class Kernel:
         if descriptor is not None:
             os.close(descriptor)
 
+    async def _dump(self, table: Callable[..., Awaitable[AsyncIterator[Any]]], **family: int) -> list[Any]:
+        """A whole table. A netlink socket has one dump at a time (EBUSY for a second one), and starts it again when
+        the table changed meanwhile. Raises NetlinkError."""
+        async with self._dumping:
+            for _ in range(DUMPS_MAX - 1):
+                with suppress(NetlinkDumpInterrupted):
+                    return [entry async for entry in await table("dump", **family)]
+            return [entry async for entry in await table("dump", **family)]
+
     async def observe(self, ours: frozenset[str]) -> Observed:
-        """What there is now. `ours` are devices that the plane made: their permanent neighbours are adjacencies."""
+        """What there is now. `ours` are devices that the plane made: their permanent neighbours are adjacencies.
+
+        Raises NetlinkError.
+        """
         devices: dict[str, Device] = {}
-        self.links.clear()
-        self.indexes.clear()
-        async for link in await self._netlink.link("dump"):
+        for link in await self._dump(self._netlink.link):
             name, flags = link.get_attr("IFLA_IFNAME"), link["flags"]
-            self.indexes[name], self.links[name] = link["index"], link
             devices[name] = Device(
                 name,
                 link["index"],
@@ -148,9 +182,11 @@ class Kernel:
                 link.get_attr("IFLA_ADDRESS") or "",
                 not flags & _IFF_NOARP,
             )
+        # At once: a miss that is heard while this goes on must find its device.
+        self.indexes = {name: device.index for name, device in devices.items()}
         names = {index: name for name, index in self.indexes.items()}
         addresses: dict[str, tuple[IPv4Interface, ...]] = {}
-        async for address in await self._netlink.addr("dump", family=socket.AF_INET):
+        for address in await self._dump(self._netlink.addr, family=socket.AF_INET):
             name = names.get(address["index"])
             local = address.get_attr("IFA_LOCAL") or address.get_attr("IFA_ADDRESS")
             if name is not None and local:
@@ -160,7 +196,7 @@ class Kernel:
 
     async def _routes(self, names: Mapping[int, str]) -> dict[IPv4Network, frozenset[Hop]]:
         routes: dict[IPv4Network, frozenset[Hop]] = {}
-        async for route in await self._netlink.route("dump", family=socket.AF_INET):
+        for route in await self._dump(self._netlink.route, family=socket.AF_INET):
             if route["proto"] != ROUTE_PROTOCOL or route.get_attr("RTA_TABLE") != _MAIN_TABLE:
                 continue
             network = IPv4Network(f"{route.get_attr('RTA_DST') or '0.0.0.0'}/{route['dst_len']}")
@@ -176,7 +212,7 @@ class Kernel:
 
     async def _neighbours(self, names: Mapping[int, str], ours: frozenset[str]) -> dict[plan.Neighbour, int]:
         neighbours: dict[plan.Neighbour, int] = {}
-        async for neighbour in await self._netlink.neigh("dump", family=socket.AF_INET):
+        for neighbour in await self._dump(self._netlink.neigh, family=socket.AF_INET):
             name = names.get(neighbour["ifindex"])
             if name not in ours or not neighbour["state"] & _NUD_PERMANENT:
                 continue
@@ -191,7 +227,7 @@ class Kernel:
         names = {index: name for name, index in self.indexes.items()}
         ticks_per_s = os.sysconf("SC_CLK_TCK")
         entries: list[ArpEntry] = []
-        async for neighbour in await self._netlink.neigh("dump", family=socket.AF_INET):
+        for neighbour in await self._dump(self._netlink.neigh, family=socket.AF_INET):
             interface = interfaces.get(names.get(neighbour["ifindex"], ""))
             target = neighbour.get_attr("NDA_DST")
             if interface is None or not target or neighbour["state"] & _NUD_FAILED:
@@ -204,7 +240,7 @@ class Kernel:
     async def read_counters(self, interfaces: Mapping[str, str]) -> dict[str, InterfaceCounters]:
         """The kernel's counters of devices; `interfaces` maps devices to IOS names."""
         counters: dict[str, InterfaceCounters] = {}
-        async for link in await self._netlink.link("dump"):
+        for link in await self._dump(self._netlink.link):
             interface = interfaces.get(link.get_attr("IFLA_IFNAME"))
             stats = link.get_attr("IFLA_STATS64")
             if interface is not None and stats:
@@ -267,6 +303,7 @@ class Kernel:
                 await self._remove_neighbour(device, address)
 
     async def _create(self, device: str, kind: LinkKind) -> None:
+        self.forget(device)  # of a device that somebody removed
         self._descriptors[device] = tap.open_device(device, ethernet=kind is LinkKind.TUNNEL)
         self.indexes[device] = socket.if_nametoindex(device)
         if kind is LinkKind.TUNNEL:

@@ -12,6 +12,8 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
+from pyroute2.netlink.exceptions import NetlinkError
+
 from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink
 from iosish.engine import Datagram, LogEvent
 from iosish.forwarding.tables import InterfaceCounters
@@ -33,6 +35,10 @@ from iosish.plane.user.channel import pack
 
 #: Steps that failed are tried again this much later.
 RETRY_S = 2.0
+#: The kernel's tables changed while they were read: read them again this much later.
+READ_AGAIN_S = 0.05
+#: A forwarder that ends sooner than this after its start is replaced only when as much time has gone by.
+FORWARDER_MIN_LIFE_S = 1.0
 COUNTERS_WITHIN_S = 1.0
 #: Messages to the forwarder that wait for room; NHRP beyond that is lost, as on a full link.
 QUEUE_MAX = 1000
@@ -66,6 +72,9 @@ class UserPlane:
         self._channel: socket.socket | None = None
         self._waiting: list[tuple[bytes, int | None]] = []
         self._pid: int | None = None
+        self._forked_at = 0.0
+        self._replacing: asyncio.TimerHandle | None = None
+        self._settings_before: dict[str, int] = {}
         self._counting: asyncio.Future[tuple[dict[str, InterfaceCounters], dict[str, int]]] | None = None
         self._stopping = False
 
@@ -73,9 +82,10 @@ class UserPlane:
 
     async def start(self) -> None:
         """Open netlink and fork the forwarder. Raises OSError without the rights for it."""
-        kernel.set_namespace()
+        self._settings_before = kernel.set_namespace()
         self._start_forwarder()
         self._kernel = kernel.Kernel()
+        await self._kernel.bring_up_loopback()
         self._listener = kernel.event_socket()
         self._events = kernel.Events(self._listener)
         self._loop.add_reader(self._listener, self._changed)
@@ -128,12 +138,15 @@ class UserPlane:
         if self._listener is not None:
             self._loop.remove_reader(self._listener)
             self._listener.close()
-            await self._kernel.close()
+            self._kernel.close()
+        if self._replacing is not None:
+            self._replacing.cancel()
         self._end_forwarder()
+        kernel.restore_namespace(self._settings_before)
 
     async def _take_back(self) -> None:
         desired = Desired()
-        observed = await self._kernel.observe(frozenset(self._owned_devices))
+        observed = await self._observe()
         for step in plan(desired, observed, self._owned(), {}):
             with contextlib.suppress(kernel.StepError):
                 await self._kernel.apply(step)
@@ -143,9 +156,9 @@ class UserPlane:
     def _start_forwarder(self) -> None:
         own, its = channel.pair()
         self._pid = forwarder.fork(its)
+        self._forked_at = self._loop.time()
         its.close()
         self._channel = own
-        self._waiting.clear()
         self._loop.add_reader(own, self._heard)
 
     def _end_forwarder(self) -> None:
@@ -154,6 +167,10 @@ class UserPlane:
             self._loop.remove_writer(self._channel)
             self._channel.close()
             self._channel = None
+        for _, descriptor in self._waiting:
+            if descriptor is not None:
+                os.close(descriptor)
+        self._waiting.clear()
         if self._pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
@@ -162,11 +179,18 @@ class UserPlane:
             self._pid = None
 
     def _forwarder_died(self) -> None:
-        """Start another one, with the same tables and devices."""
+        """Start another one: at once, unless this one ended as soon as it began."""
+        lived_s = self._loop.time() - self._forked_at
         self._end_forwarder()
         if self._stopping:
             return
         self._sink.noticed(LogEvent("IOSISH", 3, "FORWARDER", "The forwarder process ended; a new one takes over"))
+        wait_s = 0.0 if lived_s >= FORWARDER_MIN_LIFE_S else FORWARDER_MIN_LIFE_S
+        self._replacing = self._loop.call_later(wait_s, self._replace_forwarder)
+
+    def _replace_forwarder(self) -> None:
+        """Start the next one, with the same tables and devices."""
+        self._replacing = None
         self._start_forwarder()
         self._tell(pack(channel.TABLES, channel.pack_tunnels(self._desired.tunnels)))
         for name in self._desired.tunnels:
@@ -240,6 +264,7 @@ class UserPlane:
         try:
             return await asyncio.wait_for(asyncio.shield(self._counting), COUNTERS_WITHIN_S)
         except TimeoutError:
+            self._counting = None  # the forwarder that was asked may be gone: the next one who asks asks anew
             return {}, {}
 
     # The kernel
@@ -251,8 +276,11 @@ class UserPlane:
             tunnels = {self._devices.get(name): name for name in self._desired.tunnels}
             for index, address in dict.fromkeys(missed):
                 tunnel = tunnels.get(names.get(index))
-                if tunnel is not None:
-                    self._sink.next_hop_missed(tunnel, address)
+                if tunnel is None:
+                    continue
+                # Somebody removed a neighbour that was there: the whole picture has to be looked at.
+                changed = changed or (tunnel, address) in self._desired.neighbours
+                self._sink.next_hop_missed(tunnel, address)
         if changed or lost:
             self._stale = True
             self._wanted.set()
@@ -291,8 +319,16 @@ class UserPlane:
                 self._stale = True  # the whole picture has to be looked at
                 self._wanted.set()
 
+    async def _observe(self) -> Observed:
+        """What there is; read again for as long as it changes while it is read."""
+        while True:
+            try:
+                return await self._kernel.observe(frozenset(self._owned_devices))
+            except (NetlinkError, OSError):
+                await asyncio.sleep(READ_AGAIN_S)
+
     async def _converge(self, desired: Desired) -> None:
-        observed = await self._kernel.observe(frozenset(self._owned_devices))
+        observed = await self._observe()
         self._name_devices(desired, observed)
         self._reasons.clear()
         steps = plan(desired, observed, self._owned(), self._devices)
@@ -308,7 +344,7 @@ class UserPlane:
                 if step.device is not None and step.rank < AddAddress.rank:
                     failed.add(step.device)
         if steps:
-            observed = await self._kernel.observe(frozenset(self._owned_devices))
+            observed = await self._observe()
         self._report(desired, observed)
 
     def _owned(self) -> Owned:
