@@ -27,8 +27,9 @@ RECEIVE_BUFFER = 8 << 20
 def full_name(text: str, known: list[str]) -> str:
     """The interface that a word means, abbreviated as on IOS, any case. Raises Trouble."""
     position = next((i for i, letter in enumerate(text) if letter.isdigit()), len(text))
-    kinds = interface_name.kinds_beginning(text[:position])
-    found = [name for name in known if interface_name.split(name) in {(kind, text[position:]) for kind in kinds}]
+    kind, number = text[:position].lower(), text[position:]
+    parts = {name: interface_name.split(name) for name in known}
+    found = [name for name, part in parts.items() if part[0].lower().startswith(kind) and part[1] == number]
     if len(found) != 1:
         raise Trouble(
             f"no interface {text} here: {', '.join(known)}" if not found else f"{text}: {' or '.join(found)}?"

@@ -34,8 +34,8 @@ class Host:
         self.name = f"iosish-h{secrets.token_hex(3)}"
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         self.ip("link", "add", "eth7", "type", "veth", "peer", "name", "eth8")
-        self.ip("link", "set", "eth7", "up")
-        self.ip("link", "set", "eth8", "up")
+        for device in ("lo", "eth7", "eth8"):
+            self.ip("link", "set", device, "up")
         self.ip("addr", "add", "10.9.0.1/24", "dev", "eth7")
 
     def ip(self, *arguments: str) -> str:
@@ -110,7 +110,7 @@ def test_what_cannot_run(laboratory: Laboratory, host: Host, config: Path) -> No
     done = laboratory.iosish("run", str(config), "--netns", "no-such-namespace")
     assert done.returncode == 2
     assert done.stderr == "iosish: cannot enter the namespace no-such-namespace: No such file or directory\n"
-    config.write_text("hostname Edge\nnonsense\n")
+    config.write_text("hostname Edge\nnonsense\ninterface Loopback0\n")
     router = subprocess.Popen(
         [*IOSISH, *arguments(host, config)],
         stdout=subprocess.PIPE,
@@ -123,3 +123,22 @@ def test_what_cannot_run(laboratory: Laboratory, host: Host, config: Path) -> No
     router.terminate()
     _, complaints = router.communicate(timeout=20)
     assert f"{config}:2: refused: nonsense" in complaints
+
+
+def test_a_router_without_an_interface_runs_too(laboratory: Laboratory, host: Host, config: Path) -> None:
+    config.write_text("hostname Edge\n")
+    router = subprocess.Popen(
+        [*IOSISH, *arguments(host, config)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=laboratory.environment,
+    )
+    try:
+        eventually(
+            lambda: laboratory.iosish("console", "edge", "-c", "show clock").returncode == 0, "it takes commands"
+        )
+        router.terminate()
+        assert router.wait(20) == 0
+    finally:
+        router.kill()
+        router.wait()
