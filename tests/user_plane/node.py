@@ -160,8 +160,10 @@ class Node:
     def counters(self) -> Any:
         return self._ask("counters")
 
-    def arp(self) -> Any:
-        return self._ask("arp")
+    def readings(self, desired: Desired, count: int) -> Any:
+        """Apply, and meanwhile read counters and neighbours `count` times at once."""
+        self.desired = desired
+        return self._ask("readings", desired, count)
 
     def send(self, datagram: Datagram) -> None:
         self._ask("send", datagram)
@@ -261,8 +263,11 @@ async def _serve() -> None:
             given = plan(plane._desired, observed, plane._owned(), plane._devices)
         elif what == "counters":
             given = await plane.counters()
-        elif what == "arp":
-            given = await plane.arp()
+        elif what == "readings":
+            plane.apply(values[0])
+            both = [asyncio.gather(plane.counters(), plane.arp()) for _ in range(values[1])]
+            given = await asyncio.gather(*both)
+            await plane.settled()
         elif what == "send":
             plane.send(values[0])
         elif what == "forwarder":

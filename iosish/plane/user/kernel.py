@@ -26,6 +26,7 @@ from iosish.plane.user import tap
 ROUTE_PROTOCOL = 73
 _MAIN_TABLE = 254
 _BLACKHOLE = 6
+_SCOPE_NOWHERE = 255
 _IFF_UP, _IFF_RUNNING, _IFF_NOARP = 0x1, 0x40, 0x80
 _NUD_PERMANENT, _NUD_FAILED = 0x80, 0x20
 _GROUPS = 1 | 4 | 0x10 | 0x40  # links, neighbours, IPv4 addresses, IPv4 routes
@@ -330,7 +331,8 @@ class Kernel:
 
     async def _remove_route(self, network: IPv4Network) -> None:
         try:
-            await self._netlink.route("del", dst=str(network), proto=ROUTE_PROTOCOL)
+            # "Nowhere" as scope stands for any: without it a route to a device alone is not found.
+            await self._netlink.route("del", dst=str(network), proto=ROUTE_PROTOCOL, scope=_SCOPE_NOWHERE)
         except NetlinkError as error:
             if error.code != errno.ESRCH:  # it went with its device
                 raise

@@ -134,10 +134,12 @@ class UserPlane:
             self._worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._worker
+            self._worker = None
             await self._take_back()
         if self._listener is not None:
             self._loop.remove_reader(self._listener)
             self._listener.close()
+            self._listener = None
             self._kernel.close()
         if self._replacing is not None:
             self._replacing.cancel()
@@ -145,9 +147,11 @@ class UserPlane:
         kernel.restore_namespace(self._settings_before)
 
     async def _take_back(self) -> None:
-        desired = Desired()
-        observed = await self._observe()
-        for step in plan(desired, observed, self._owned(), {}):
+        try:
+            observed = await self._kernel.observe(frozenset(self._owned_devices))
+        except (NetlinkError, OSError):
+            return  # our devices go with their descriptors all the same
+        for step in plan(Desired(), observed, self._owned(), {}):
             with contextlib.suppress(kernel.StepError):
                 await self._kernel.apply(step)
 

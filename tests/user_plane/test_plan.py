@@ -1,0 +1,271 @@
+"""Plans: from two pictures to ordered steps. No kernel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iosish.desired import Desired, KernelRoute, Link, LinkKind
+from iosish.forwarding.tables import Tunnel
+from iosish.plane.plan import (
+    AddAddress,
+    CreateDevice,
+    Device,
+    Hop,
+    Observed,
+    Owned,
+    RemoveAddress,
+    RemoveDevice,
+    RemoveNeighbour,
+    RemoveRoute,
+    SetMtu,
+    SetNeighbour,
+    SetResolves,
+    SetRoute,
+    SetUp,
+    Step,
+    plan,
+)
+
+DEVICES = {"FastEthernet0/0": "eth0", "Loopback0": "Lo0", "Tunnel0": "Tunnel0", "Tunnel1": "Tunnel1"}
+OUTSIDE = IPv4Interface("172.16.0.1/30")
+INSIDE = IPv4Interface("192.168.0.1/24")
+PEER = IPv4Address("192.168.0.2")
+
+
+def physical(*addresses: IPv4Interface, up: bool = True, mtu: int | None = None) -> Link:
+    return Link("FastEthernet0/0", LinkKind.PHYSICAL, up, mtu, addresses)
+
+
+def tunnel(number: int = 0, *addresses: IPv4Interface, up: bool = True) -> Link:
+    return Link(f"Tunnel{number}", LinkKind.TUNNEL, up, 1400, addresses)
+
+
+def eth0(*, up: bool = True) -> Device:
+    return Device("eth0", 2, up, up, 1500)
+
+
+def multipoint(number: int = 0) -> Tunnel:
+    return Tunnel(f"Tunnel{number}", OUTSIDE.ip, multipoint=True)
+
+
+class Kernel:
+    """A kernel of plain values: does steps, and forgets what goes with a device."""
+
+    def __init__(self, *devices: Device) -> None:
+        self.devices = {device.name: device for device in devices}
+        self.addresses: dict[str, tuple[IPv4Interface, ...]] = {}
+        self.routes: dict[IPv4Network, frozenset[Hop]] = {}
+        self.neighbours: dict[tuple[str, IPv4Address], int] = {}
+        self.made: set[str] = set()
+        self.added: set[tuple[str, IPv4Interface]] = set()
+
+    def observed(self) -> Observed:
+        return Observed(dict(self.devices), dict(self.addresses), dict(self.routes), dict(self.neighbours))
+
+    def owned(self) -> Owned:
+        return Owned(frozenset(self.made), frozenset(self.added))
+
+    def plan(self, desired: Desired) -> tuple[Step, ...]:
+        return plan(desired, self.observed(), self.owned(), DEVICES)
+
+    def reach(self, desired: Desired) -> tuple[Step, ...]:
+        steps = self.plan(desired)
+        for step in steps:
+            self.do(step)
+        return steps
+
+    def do(self, step: Step) -> None:
+        device = step.device
+        match step:
+            case CreateDevice(device=str(device)):
+                self.devices[device] = Device(device, len(self.devices) + 1, False, False, 1500)
+                self.made.add(device)
+            case RemoveDevice(device=str(device)):
+                del self.devices[device]
+                self.made.discard(device)
+                self.addresses.pop(device, None)
+                self._forget(device)
+            case SetResolves(device=str(device), resolves=resolves):
+                self.devices[device] = replace(self.devices[device], resolves=resolves)
+            case SetMtu(device=str(device), mtu=mtu):
+                self.devices[device] = replace(self.devices[device], mtu=mtu)
+            case AddAddress(device=str(device), address=address):
+                self.addresses[device] = (*self.addresses.get(device, ()), address)
+                if device not in self.made:
+                    self.added.add((device, address))
+            case RemoveAddress(device=str(device), address=address):
+                self.addresses[device] = tuple(have for have in self.addresses[device] if have != address)
+                self.added.discard((device, address))
+            case SetUp(device=str(device), up=up):
+                self.devices[device] = replace(self.devices[device], up=up, carrier=up)
+                if not up:
+                    self._forget(device)
+            case SetRoute(network=network, hops=hops):
+                assert all(self.devices[hop.device].up for hop in hops if hop.device is not None)
+                self.routes[network] = hops
+            case RemoveRoute(network=network):
+                self.routes.pop(network, None)
+            case SetNeighbour(device=str(device), address=next_hop, adjacency=adjacency):
+                assert self.devices[device].up
+                self.neighbours[device, next_hop] = adjacency
+            case RemoveNeighbour(device=str(device), address=next_hop):
+                self.neighbours.pop((device, next_hop), None)
+
+    def _forget(self, device: str) -> None:
+        self.routes = {to: hops for to, hops in self.routes.items() if all(hop.device != device for hop in hops)}
+        self.neighbours = {at: adjacency for at, adjacency in self.neighbours.items() if at[0] != device}
+
+
+def test_a_router_from_nothing_in_the_order_that_the_kernel_needs() -> None:
+    kernel = Kernel(eth0(up=False))
+    desired = Desired(
+        links={"FastEthernet0/0": physical(OUTSIDE), "Tunnel0": tunnel(0, INSIDE)},
+        routes=frozenset({KernelRoute(IPv4Network("10.0.0.0/8"), "Tunnel0", PEER)}),
+        neighbours={("Tunnel0", PEER): 7},
+        tunnels={"Tunnel0": multipoint()},
+    )
+    assert kernel.reach(desired) == (
+        CreateDevice("Tunnel0", LinkKind.TUNNEL),
+        SetResolves("Tunnel0", True),
+        SetMtu("Tunnel0", 1400),
+        AddAddress("eth0", OUTSIDE),
+        AddAddress("Tunnel0", INSIDE),
+        SetUp("eth0", True),
+        SetUp("Tunnel0", True),
+        SetRoute("Tunnel0", IPv4Network("10.0.0.0/8"), frozenset({Hop("Tunnel0", PEER)})),
+        SetNeighbour("Tunnel0", PEER, 7),
+    )
+    assert kernel.plan(desired) == ()
+
+
+def test_an_address_that_was_there_is_used_and_stays() -> None:
+    kernel = Kernel(eth0())
+    other = IPv4Interface("10.1.1.1/24")
+    kernel.addresses["eth0"] = (OUTSIDE, other)
+    assert kernel.plan(Desired(links={"FastEthernet0/0": physical(OUTSIDE)})) == ()
+    assert kernel.plan(Desired()) == ()
+
+
+def test_an_address_that_we_added_goes_when_it_is_not_wanted() -> None:
+    kernel = Kernel(eth0())
+    kernel.reach(Desired(links={"FastEthernet0/0": physical(OUTSIDE)}))
+    new = IPv4Interface("172.16.0.5/30")
+    assert kernel.reach(Desired(links={"FastEthernet0/0": physical(new)})) == (
+        RemoveAddress("eth0", OUTSIDE),
+        AddAddress("eth0", new),
+    )
+    assert kernel.reach(Desired()) == (RemoveAddress("eth0", new),)
+    assert "eth0" in kernel.devices
+
+
+def test_a_missing_device_is_waited_for() -> None:
+    route = KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", IPv4Address("172.16.0.2"))
+    desired = Desired(links={"FastEthernet0/0": physical(OUTSIDE, mtu=1400)}, routes=frozenset({route}))
+    assert [step for step in Kernel().plan(desired) if not isinstance(step, SetRoute)] == []
+    kernel = Kernel(eth0(up=False))
+    kernel.reach(desired)
+    assert kernel.plan(desired) == ()
+    assert kernel.devices["eth0"] == replace(eth0(), mtu=1400)
+
+
+def test_a_route_over_a_missing_device_is_not_tried() -> None:
+    route = KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", IPv4Address("172.16.0.2"))
+    desired = Desired(links={"FastEthernet0/0": physical(OUTSIDE)}, routes=frozenset({route}))
+    assert Kernel().plan(desired) == ()
+
+
+def test_shutdown_keeps_addresses_and_asks_for_no_routes() -> None:
+    kernel = Kernel(eth0())
+    route = KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", IPv4Address("172.16.0.2"))
+    up = Desired(links={"FastEthernet0/0": physical(OUTSIDE)}, routes=frozenset({route}))
+    kernel.reach(up)
+    down = replace(up, links={"FastEthernet0/0": physical(OUTSIDE, up=False)})
+    kernel.reach(down)
+    assert kernel.plan(down) == ()
+    assert kernel.addresses["eth0"] == (OUTSIDE,)
+    kernel.reach(up)
+    assert kernel.plan(up) == () and kernel.routes
+
+
+def test_the_kernel_fills_in_the_device_of_a_gateway() -> None:
+    network, gateway = IPv4Network("10.0.0.0/8"), IPv4Address("172.16.0.2")
+    kernel = Kernel(eth0())
+    kernel.routes[network] = frozenset({Hop("eth0", gateway)})
+    assert kernel.plan(Desired(routes=frozenset({KernelRoute(network, None, gateway)}))) == ()
+    other = KernelRoute(network, None, IPv4Address("172.16.0.3"))
+    assert kernel.plan(Desired(routes=frozenset({other}))) == (
+        SetRoute(None, network, frozenset({Hop(None, other.next_hop)})),
+    )
+
+
+def test_two_next_hops_are_one_route() -> None:
+    network = IPv4Network("10.0.0.0/8")
+    hops = (IPv4Address("172.16.0.2"), IPv4Address("172.16.0.3"))
+    desired = Desired(
+        links={"FastEthernet0/0": physical(OUTSIDE)},
+        routes=frozenset(KernelRoute(network, "FastEthernet0/0", hop) for hop in hops),
+    )
+    kernel = Kernel(eth0())
+    kernel.reach(desired)
+    assert kernel.routes == {network: frozenset(Hop("eth0", hop) for hop in hops)}
+    assert kernel.plan(desired) == ()
+
+
+def test_a_point_to_point_tunnel_has_no_neighbours_and_resolves_nothing() -> None:
+    kernel = Kernel()
+    both = Desired(links={"Tunnel0": tunnel(0, INSIDE)}, neighbours={("Tunnel0", PEER): 1})
+    kernel.reach(replace(both, tunnels={"Tunnel0": multipoint()}))
+    assert kernel.neighbours == {("Tunnel0", PEER): 1}
+    kernel.reach(replace(both, tunnels={"Tunnel0": replace(multipoint(), multipoint=False)}))
+    assert kernel.neighbours == {}
+    assert not kernel.devices["Tunnel0"].resolves
+
+
+links = st.one_of(
+    st.builds(
+        lambda addresses, up, mtu: physical(*addresses, up=up, mtu=mtu),
+        st.lists(st.sampled_from([OUTSIDE, IPv4Interface("10.1.1.1/24")]), unique=True),
+        st.booleans(),
+        st.sampled_from([None, 1400]),
+    ),
+    st.builds(lambda up: Link("Loopback0", LinkKind.LOOPBACK, up, None, (IPv4Interface("1.1.1.1/32"),)), st.booleans()),
+    st.builds(lambda number, up: tunnel(number, INSIDE, up=up), st.integers(0, 1), st.booleans()),
+)
+routes = st.builds(
+    KernelRoute,
+    st.sampled_from([IPv4Network("10.0.0.0/8"), IPv4Network("0.0.0.0/0")]),
+    st.sampled_from([*DEVICES]),
+    st.sampled_from([None, PEER]),
+)
+pictures = st.builds(
+    lambda links, routes, neighbours, kinds: Desired(
+        {link.name: link for link in links},
+        frozenset(routes),
+        {(name, PEER): adjacency for name, adjacency in neighbours.items()},
+        {name: replace(multipoint(int(name[-1])), multipoint=kind) for name, kind in kinds.items()},
+    ),
+    st.lists(links, max_size=5),
+    st.lists(routes, max_size=3),
+    st.dictionaries(st.sampled_from(["Tunnel0", "Tunnel1"]), st.integers(1, 9)),
+    st.fixed_dictionaries({"Tunnel0": st.booleans(), "Tunnel1": st.booleans()}),
+)
+
+
+@given(st.booleans(), st.lists(pictures, min_size=1, max_size=4))
+def test_a_plan_after_its_own_apply_is_empty_and_in_the_end_nothing_is_left(
+    there: bool, several: list[Desired]
+) -> None:
+    kernel = Kernel(eth0()) if there else Kernel()
+    before = kernel.observed()
+    for desired in several:
+        kernel.reach(desired)
+        kernel.reach(desired)  # what went down with a device in the first round comes back
+        assert kernel.plan(desired) == ()
+    kernel.reach(Desired())
+    assert replace(kernel.observed(), devices={}, addresses={}) == replace(before, devices={}, addresses={})
+    assert kernel.observed().devices.keys() == before.devices.keys()
+    assert not any(kernel.addresses.values())
