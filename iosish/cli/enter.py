@@ -133,6 +133,11 @@ def _take_back(draft: Draft, path: Path, command: Command, found: Match) -> None
     if command.field is None:
         key = kept_key(command, found.values, found.text)
         target = (*path, "kept", key)
+        if command.each:
+            for leaf, text in [other for other in draft.get((*path, "kept")) if other[0] == command.leaf]:
+                if f"{text} ".startswith(f"{key[1]} "):
+                    draft.delete((*path, "kept", (leaf, text)))
+            return
         if command.either and not found.defaulted:
             draft.set(target, Kept(found.text))
         elif draft.has(target):

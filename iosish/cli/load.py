@@ -106,7 +106,7 @@ class _Loader:
         prompt = _PROMPT.match(bare)
         if prompt and "(" in prompt[0]:
             yield bare[prompt.end() :].strip()
-        elif prompt or _HEADING.match(bare) or _LOG.match(bare):
+        elif prompt or bare.startswith("#") or _HEADING.match(bare) or _LOG.match(bare):
             self._note(number, text, SKIPPED)
         elif (not self.begun or self.ended) and (_CONFIGURE.match(bare) or _ENABLE.match(bare)):
             self.ended = False

@@ -197,6 +197,10 @@ def _take(result: Walk, line: str, column: int, privileged: bool) -> bool:
     if exact is not None:
         return _step(result, None, exact[0].node.word or "", end, word, exact, privileged, column)
     matching = beginning(state.sorted_words, word)
+    if len(matching) > 1:
+        # Another spelling that `?` does not show takes no abbreviation away from the one that it shows.
+        shown = [name for name in matching if not all(place.node.hidden for place in state.words[name])]
+        matching = shown or matching
     best: tuple[int, Node, Read, list[_Place]] | None = None
     farthest, partial = -1, False
     for node, places in state.values:
@@ -298,6 +302,8 @@ def _taken_back(found: Walk) -> tuple[Command, ...]:
     if any(place.node.clears for place in found.state.places):
         return tuple(below)
     given = {node.argument for step in found.steps if (node := step.node()).name}
+    if given and below and all(command.kept and command.each for command in below):
+        return tuple(below)  # all lines of a list that begin so: `no access-list 1`
     targets: dict[Any, Command] = {}
     for command in below:
         if not set(command.keys) <= given:

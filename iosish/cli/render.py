@@ -41,11 +41,10 @@ def render_section(grammar: Grammar, mode: str, section: Any) -> list[str]:
 def _body(grammar: Grammar, mode: Mode, section: Any, depth: int) -> list[str]:
     lines: list[str] = []
     for text, _, body in _section(grammar, mode, section, depth):
+        if text.startswith("address-family"):
+            lines.append(" " * depth + "!")
         lines.append(" " * depth + text)
-        if body is not None:
-            lines.extend(body)
-            if depth < 2 and body:
-                lines.append(" " * depth + "!")
+        lines.extend(body or ())
     return lines
 
 
@@ -54,9 +53,10 @@ def _section(
 ) -> Iterator[tuple[str, Command | None, list[str] | None]]:
     """Each line of a section, the command it came in by, and the lines of the sub-mode that it opens."""
     kept: dict[str, list[Kept]] = {}
+    runs = _runs(mode)
     opened: set[tuple[str, ...]] = set()
     for key, line in section.kept.items():
-        kept.setdefault(key[0], []).append(line)
+        kept.setdefault(runs.get(key[0], key[0]), []).append(line)
     for command in mode.commands():
         if command.kept:
             for line in kept.pop(command.leaf, ()):
@@ -71,6 +71,25 @@ def _section(
             opened.add(command.field.path)
             alternatives = [other for other in mode.commands() if other.enters and other.field == command.field]
             yield from _entries(grammar, alternatives, section, depth)
+
+
+def _runs(mode: Mode) -> dict[str, str]:
+    """Lists whose leaves stand side by side (`permit`, `deny`) are one list, in the order of entry.
+
+    Maps each such leaf to the first of its run.
+    """
+    runs: dict[str, str] | None = mode.states.get("runs")
+    if runs is None:
+        runs, first = {}, None
+        for command in mode.commands():
+            if not (command.kept and command.each and command.enters is None):
+                first = None
+            elif first is None:
+                first = command.leaf
+            else:
+                runs[command.leaf] = first
+        mode.states["runs"] = runs
+    return runs
 
 
 def _entries(

@@ -151,7 +151,12 @@ def _number(low: int, high: int) -> Reader:
 
 
 def _word(line: str, start: int) -> Read | Stop:
+    """Anything without blanks, or anything between two quotation marks."""
     end = word_end(line, start)
+    if line[start] == '"':
+        closing = line.find('"', start + 1)
+        if closing > 0 and word_end(line, closing) == closing + 1:
+            end = closing + 1
     return Read(line[start:end], end, line[start:end])
 
 

@@ -77,10 +77,12 @@ class NhrpSettings:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """`tunnel protection ipsec profile NAME [shared]`."""
+    """`tunnel protection ipsec profile NAME [shared] [ikev2-profile NAME] [isakmp-profile NAME]`."""
 
     profile: str
     shared: bool = False
+    ikev2_profile: str | None = None
+    isakmp_profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Probing:
             self._send()
             text = self._session.text()
             if text:
+                await asyncio.sleep(0)  # a probe that never leaves must not hold the loop
                 return text
             if self._session.done:
                 await self.aclose()

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import gc
 import signal
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any
 
 from iosish import resources
 from iosish.cli.grammar import Grammar
@@ -48,15 +50,12 @@ async def _serve(options: RouterOptions, grammar: Grammar) -> bool:
         host.driver.attach(plane)
         host.say("SYS", 5, "RESTART", "System restarted --")
         host.boot()
-        await plane.settled()
+        await _first(plane.settled(), ending.wait())
         await server.start()
         rates = asyncio.create_task(_sample(host))
         if options.ready:
             options.ready()
-        over = [asyncio.ensure_future(ending.wait()), asyncio.ensure_future(host.reloading.wait())]
-        await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
-        for waiting in over:
-            waiting.cancel()
+        await _first(ending.wait(), host.reloading.wait())
         if not ending.is_set():
             await asyncio.sleep(RELOAD_AFTER_S)
     finally:
@@ -68,6 +67,14 @@ async def _serve(options: RouterOptions, grammar: Grammar) -> bool:
         host.driver.stop()
         await plane.stop()
     return host.reloading.is_set() and not ending.is_set()
+
+
+async def _first(*events: Coroutine[Any, Any, object]) -> None:
+    """Wait for whatever comes first."""
+    waiting = [asyncio.ensure_future(event) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 async def _sample(host: RouterHost) -> None:

@@ -32,6 +32,7 @@ from iosish.plane.plan import (
 )
 from iosish.plane.user import channel, forwarder, kernel
 from iosish.plane.user.channel import pack
+from iosish.plane.user.refusals import Refusals
 
 #: Steps that failed are tried again this much later.
 RETRY_S = 2.0
@@ -66,6 +67,7 @@ class UserPlane:
         self._wanted = asyncio.Event()
         self._stale = True
         self._settled = asyncio.Event()
+        self._settled.set()  # nothing was asked for yet
         self._worker: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
         self._loop = asyncio.get_running_loop()
@@ -77,6 +79,7 @@ class UserPlane:
         self._settings_before: dict[str, int] = {}
         self._counting: asyncio.Future[tuple[dict[str, InterfaceCounters], dict[str, int]]] | None = None
         self._stopping = False
+        self._refusals = Refusals()
 
     # Plane
 
@@ -255,7 +258,7 @@ class UserPlane:
                 for name, peers in used.items():
                     self._sink.adjacencies_used(name, frozenset(IPv4Address(peer) for peer in peers))
             case channel.REFUSED, list(refused):
-                for name, reason, source in refused:
+                for name, reason, source in self._refusals.worth_telling(refused, self._loop.time()):
                     self._sink.dropped(name, reason, IPv4Address(source))
             case channel.COUNTED, (dict(counters), dict(drops)):
                 if self._counting is not None and not self._counting.done():
