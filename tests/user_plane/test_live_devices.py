@@ -91,6 +91,11 @@ def test_a_plan_after_its_own_apply_is_empty(space: Namespace) -> None:
         assert physical_state is not None and physical_state.mtu == 1450
 
 
+def test_a_router_that_wants_nothing_is_settled_too(space: Namespace) -> None:
+    with Node(space) as node:
+        assert node.rest() == ()
+
+
 def test_nothing_is_left_behind_and_what_was_there_stays(space: Namespace) -> None:
     space.ip("link", "set", "Fa0-0", "up", "mtu", "1450")
     space.ip("addr", "add", "172.16.0.1/24", "dev", "Fa0-0")

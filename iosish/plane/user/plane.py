@@ -92,6 +92,7 @@ class UserPlane:
         self._listener = kernel.event_socket()
         self._events = kernel.Events(self._listener)
         self._loop.add_reader(self._listener, self._changed)
+        self._wanted.set()  # there may be something left of a router that was killed
         self._worker = self._loop.create_task(self._work())
 
     def apply(self, desired: Desired) -> None:
@@ -258,8 +259,8 @@ class UserPlane:
                 for name, peers in used.items():
                     self._sink.adjacencies_used(name, frozenset(IPv4Address(peer) for peer in peers))
             case channel.REFUSED, list(refused):
-                for name, reason, source in self._refusals.worth_telling(refused, self._loop.time()):
-                    self._sink.dropped(name, reason, IPv4Address(source))
+                for tunnel, reason, source in self._refusals.worth_telling(refused, self._loop.time()):
+                    self._sink.dropped(tunnel, reason, IPv4Address(source))
             case channel.COUNTED, (dict(counters), dict(drops)):
                 if self._counting is not None and not self._counting.done():
                     self._counting.set_result((channel.unpack_counters(counters), drops))
@@ -280,7 +281,7 @@ class UserPlane:
         missed, changed, lost = self._events.read()
         if missed:
             names = {index: name for name, index in self._kernel.indexes.items()}
-            tunnels = {self._devices.get(name): name for name in self._desired.tunnels}
+            tunnels: dict[str | None, str] = {self._devices.get(name): name for name in self._desired.tunnels}
             for index, address in dict.fromkeys(missed):
                 tunnel = tunnels.get(names.get(index))
                 if tunnel is None:
