@@ -49,6 +49,7 @@ class Command:
     held: bool = False
     enters: str | None = None
     warn: str | None = None
+    absent: str | None = None
 
     def __repr__(self) -> str:
         return f"<{self.mode}: {self.path}>"
@@ -235,6 +236,7 @@ class _Builder:
             held="held" in options,
             enters=options.get("enters"),
             warn=options.get("warn"),
+            absent=options.get("absent"),
         )
         if binding[0] == "exec":
             command.handler = binding[1]

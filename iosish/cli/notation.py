@@ -48,6 +48,7 @@ def _notation() -> pp.ParserElement:
     flag = (
         (pp.Suppress(pp.Keyword("enters")) + name("enters"))
         | (pp.Keyword("warn") + string("warn"))
+        | (pp.Keyword("absent") + string("absent"))
         | (pp.Keyword("default") + pp.Keyword("on"))("default_on")
         | modifier("either")("either")
         | modifier("held")("held")
@@ -101,7 +102,7 @@ def _item(parsed: pp.ParseResults) -> tuple[Any, ...]:
     elif "kept" in parsed:
         binding = ("kept", tuple(_get(parsed, "keys", ())), "each" in parsed)
     flags: tuple[tuple[str, Any], ...] = tuple((flag, True) for flag in _FLAGS if flag in parsed)
-    flags += tuple((name, str(parsed[name])) for name in ("enters", "warn") if name in parsed)
+    flags += tuple((name, str(parsed[name])) for name in ("enters", "warn", "absent") if name in parsed)
     word, value, type_ = _get(parsed, "word"), _get(parsed, "value"), _get(parsed, "type")
     return (word, value, type_, parsed["help"], binding, flags, _items(parsed))
 

@@ -67,6 +67,8 @@ def _section(
         elif command.field is not None and command.enters is None:
             for text in _field_lines(command, section):
                 yield text, command, None
+            if command.absent is not None and _denied(mode, command, section):
+                yield command.absent, command, None
         elif command.field is not None and command.field.path not in opened:
             opened.add(command.field.path)
             alternatives = [other for other in mode.commands() if other.enters and other.field == command.field]
@@ -145,6 +147,16 @@ def _field_lines(command: Command, section: Any) -> Iterator[str]:
         yield _spell(command, {})
     else:
         yield from _value_line(command, value, {})
+
+
+def _denied(mode: Mode, command: Command, section: Any) -> bool:
+    """Whether the line that says that there is none (`no ip address`) is in its place: nothing begins as it does."""
+    assert command.absent is not None
+    words = command.absent.removeprefix("no ") + " "
+    if any(key[0].startswith(words) for key in section.kept):
+        return False
+    alike = (other for other in mode.commands() if other.field is not None and other.leaf.startswith(words))
+    return not any(True for other in alike for _ in _field_lines(other, section))
 
 
 def _value_line(command: Command, value: Any, keys: Mapping[str, Any]) -> Iterator[str]:
