@@ -73,6 +73,7 @@ class UserPlane:
         self._loop = asyncio.get_running_loop()
         self._channel: socket.socket | None = None
         self._waiting: list[tuple[bytes, int | None]] = []
+        self._held: list[bytes] = []
         self._pid: int | None = None
         self._forked_at = 0.0
         self._replacing: asyncio.TimerHandle | None = None
@@ -103,7 +104,12 @@ class UserPlane:
         self._wanted.set()
 
     def send(self, datagram: Datagram) -> None:
-        self._tell(pack(channel.SEND, (datagram.interface, datagram.peer.packed, datagram.payload)))
+        """What is asked about a packet leaves after that packet: first the neighbours that it may wait for are set."""
+        message = pack(channel.SEND, (datagram.interface, datagram.peer.packed, datagram.payload))
+        if self._wanted.is_set() and len(self._held) < QUEUE_MAX:
+            self._held.append(message)
+        else:
+            self._tell(message)
 
     async def settled(self) -> None:
         """Wait until what was applied last is in the kernel."""
@@ -308,6 +314,9 @@ class UserPlane:
             else:
                 await self._set_neighbours(self._applied, desired)
             self._applied = desired
+            held, self._held = self._held, []
+            for message in held:
+                self._tell(message)
             if not self._wanted.is_set():
                 self._settled.set()
 
