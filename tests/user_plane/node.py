@@ -119,14 +119,14 @@ class Node:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._process.poll() is None:
-            with contextlib.suppress(OSError, EOFError):
-                self._ask("stop")
-            try:
+        try:
+            if self._process.poll() is None:
+                with contextlib.suppress(OSError, EOFError):
+                    self._ask("stop")
                 self._process.wait(CEILING_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        finally:  # also when the test's own time is over
+            self._process.kill()
+            self._process.wait()
 
     @property
     def pid(self) -> int:
