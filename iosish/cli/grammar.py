@@ -91,6 +91,7 @@ class Node:
     hidden: bool = False
     clears: bool = False
     alone: bool = False
+    unfinished: bool = False
 
     @property
     def is_options(self) -> bool:
@@ -111,7 +112,10 @@ class Node:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Mode:
-    """A mode: its prompt (what follows the host name), the mode above it, its nodes in the order of the files."""
+    """A mode: its prompt (what follows the host name), the mode above it, its nodes in the order of the files.
+
+    `heading` stands above the list of its commands that `?` gives at the start of a line.
+    """
 
     name: str
     prompt: str
@@ -119,6 +123,7 @@ class Mode:
     privileged: bool
     root: Node
     section: type | None
+    heading: str | None = None
     states: dict[Any, Any] = field(default_factory=dict)
 
     def commands(self) -> Iterator[Command]:
@@ -175,7 +180,7 @@ class _Builder:
         above = self._mode(below) if below else None
         if prompt is None:
             raise GrammarError(f"mode {name} has no prompt")
-        mode = Mode(name, prompt, above, name != "exec", Node(None, "", None, ""), section)
+        mode = Mode(name, prompt, above, name != "exec", Node(None, "", None, ""), section, self._heading(name))
         self.modes[name] = mode
         mode.root.children = tuple(self._node(item, mode, (), None) for item in self._items(name))
         return mode
@@ -185,6 +190,11 @@ class _Builder:
         like = self._attribute(name, 3)
         own = [item for entry in self.opened[name] for item in entry[5]]
         return (self._items(like) if like else []) + own
+
+    def _heading(self, name: str) -> str | None:
+        heading: str | None = self._attribute(name, 6)
+        like = self._attribute(name, 3)
+        return self._heading(like) if heading is None and like else heading
 
     def _section(self, name: str, like: str | None) -> type | None:
         path = self._attribute(name, 4)
@@ -219,6 +229,9 @@ class _Builder:
         node.hidden = "hidden" in options
         node.clears = "clears" in options
         node.alone = "alone" in options
+        node.unfinished = "unfinished" in options
+        if node.unfinished and not items:
+            raise GrammarError(f"{where}: unfinished, but nothing stands below")
         words = (*above, node)
         if binding:
             node.command = tail_of = self._command(binding, options, mode, words, where)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import textwrap
 
 from iosish.cli.grammar import Mode, Node
-from iosish.cli.matcher import State, beginning, walk
+from iosish.cli.matcher import State, Walk, beginning, taken_back, verb_of, walk
 from iosish.cli.tokens import INTERFACE_TYPES
 from iosish.config.interface_name import KINDS
 
-#: Words that the session itself understands in every configuration mode.
-_CONFIGURATION_WORDS = {
-    "default": "Set a command to its defaults",
+#: Words that the session itself understands in every configuration mode; the first two are only listed at the top.
+_TOP_WORDS = {
     "do": "To run exec commands in config mode",
     "end": "Exit from configure mode",
+}
+_CONFIGURATION_WORDS = {
+    "default": "Set a command to its defaults",
     "exit": "Exit from the current mode",
     "no": "Negate a command or set its defaults",
 }
 UNRECOGNIZED = "% Unrecognized command"
 _CR = "<cr>"
+_PIPE = ("|", "Output modifiers")
+Row = tuple[str, str]
 
 
 def help_lines(mode: Mode, line: str, *, pipes: bool = False, width: int = 80) -> list[str]:
@@ -27,28 +31,23 @@ def help_lines(mode: Mode, line: str, *, pipes: bool = False, width: int = 80) -
     `pipes`: the command's output can be filtered, so that `|` is offered where the line may end.
     """
     before, word = _split(line)
-    verb = before.split()[:1] if mode.section is not None or mode.above is not None else []
-    stripped = before
-    if verb and verb[0].lower() in ("no", "default"):
-        stripped = before.lstrip()[len(verb[0]) :]
-    found = walk(mode, stripped)
+    verb, found = _walked(mode, before)
     if found.failure is not None:
-        return [UNRECOGNIZED]
+        return _unread(found, before, word)
     at_start = not found.steps and not verb
-    extra = _CONFIGURATION_WORDS if at_start and (mode.above is not None or mode.name == "config") else {}
+    extra = _own_words(mode) if at_start else {}
     if word:
         return _words(found.state, word, extra, width)
-    table = _table(found.state)
-    table.update((name, text) for name, text in extra.items())
-    lines = _layout(dict(sorted(table.items(), key=lambda item: _sort_key(item[0]))), width)
-    if found.steps and found.state.end is not None:
-        if pipes:
-            lines = _layout(dict(sorted(table.items(), key=lambda item: _sort_key(item[0]))) | _PIPE, width)
+    rows = sorted([*_rows(found.state), *extra.items()], key=_sort_key)
+    ends = bool(found.steps) and (found.state.end is not None or (bool(verb) and bool(taken_back(found))))
+    if ends and pipes:
+        rows.append(_PIPE)
+    lines = _layout(rows, width)
+    if at_start and mode.heading:
+        lines.insert(0, f"{mode.heading}:")
+    if ends:
         lines.append("  " + _CR)
     return lines or [UNRECOGNIZED]
-
-
-_PIPE = {"|": "Output modifiers"}
 
 
 def complete(mode: Mode, line: str) -> str | None:
@@ -56,19 +55,73 @@ def complete(mode: Mode, line: str) -> str | None:
     before, word = _split(line)
     if not word:
         return None
-    verb = before.split()[:1]
-    stripped = before.lstrip()[len(verb[0]) :] if verb and verb[0].lower() in ("no", "default") else before
-    found = walk(mode, stripped)
+    verb, found = _walked(mode, before)
     if found.failure is not None:
         return None
-    extra = _CONFIGURATION_WORDS if not found.steps and (mode.above is not None or mode.name == "config") else {}
+    extra = {**_TOP_WORDS, **_own_words(mode)} if not found.steps and not verb and _configures(mode) else {}
     words = beginning(sorted({*found.state.sorted_words, *extra}), word.lower())
     if word.lower() in words:
         words = [word.lower()]
+    if not words:
+        kinds = _kinds(found.state, word)
+        return f"{before}{kinds[0]} " if len(kinds) == 1 else None
     if len(words) != 1:
         return None
     places = found.state.words.get(words[0])
     return before + ((places[0].node.word or "") if places else words[0]) + " "
+
+
+def _walked(mode: Mode, before: str) -> tuple[str, Walk]:
+    """The `no` or `default` of a configuration line, and how far the words behind it lead."""
+    verb, start = verb_of(mode, before)
+    return verb, walk(mode, before, start)
+
+
+def _configures(mode: Mode) -> bool:
+    return mode.above is not None or mode.name == "config"
+
+
+def _own_words(mode: Mode) -> dict[str, str]:
+    """What the session understands at the start of a line, beside the commands of its mode."""
+    if not _configures(mode):
+        return {}
+    if mode.above is None:
+        return {**_TOP_WORDS, **_CONFIGURATION_WORDS, "exit": "Exit from configure mode"}
+    name = (mode.heading or "").removesuffix(" commands")
+    if name.endswith("configuration"):
+        return {**_CONFIGURATION_WORDS, "exit": f"Exit from {name[0].lower()}{name[1:]} mode"}
+    return _CONFIGURATION_WORDS
+
+
+def _unread(found: Walk, before: str, word: str) -> list[str]:
+    """The answer behind words that lead nowhere: a kind of interface alone still asks for its number."""
+    assert found.failure is not None
+    if found.failure.kind == "ambiguous":
+        return [f'% Ambiguous command:  "{before}{word}"']
+    rest = before[found.column :].strip().split()
+    kinds = _kinds(found.state, rest[0]) if len(rest) == 1 else []
+    if len(kinds) != 1 or found.failure.kind != "incomplete":
+        return [UNRECOGNIZED]
+    low, high = _NUMBERS.get(kinds[0], (0, 255))
+    text = f"  <{low}-{high}>"
+    return [text if word else f"{text}  {kinds[0]} interface number"]
+
+
+#: The numbers of the kinds of interface that have no slots.
+_NUMBERS = {
+    **dict.fromkeys(("Loopback", "Tunnel"), (0, 2147483647)),
+    "Null": (0, 0),
+    "Port-channel": (1, 64),
+    "Virtual-Template": (1, 4096),
+    "Vlan": (1, 4094),
+}
+
+
+def _kinds(state: State, word: str) -> list[str]:
+    """The kinds of interface that a word begins, where an interface may stand."""
+    if not any(node.type is not None and node.type.name in INTERFACE_TYPES for node, _ in state.values):
+        return []
+    return sorted(kind for kind in KINDS if kind.lower().startswith(word.lower()))
 
 
 def _split(line: str) -> tuple[str, str]:
@@ -79,7 +132,8 @@ def _split(line: str) -> tuple[str, str]:
     return line[:end], line[end:]
 
 
-def _sort_key(shown: str) -> tuple[int, str]:
+def _sort_key(row: Row) -> tuple[int, str]:
+    shown = row[0]
     return (0 if shown[:1].isupper() or shown.startswith("<") else 1, shown)
 
 
@@ -87,8 +141,7 @@ def _words(state: State, word: str, extra: dict[str, str], width: int) -> list[s
     hidden = {name for name, places in state.words.items() if all(place.node.hidden for place in places)}
     names = [name for name in beginning(sorted({*state.sorted_words, *extra}), word.lower()) if name not in hidden]
     shown = [state.words[name][0].node.word or name if name in state.words else name for name in names]
-    if not shown and any(node.type is not None and node.type.name in INTERFACE_TYPES for node, _ in state.values):
-        shown = [kind for kind in KINDS if kind.lower().startswith(word.lower())]
+    shown = sorted([*shown, *_kinds(state, word)])
     if not shown:
         return [UNRECOGNIZED]
     column = max(len(name) for name in shown) + 2
@@ -97,27 +150,28 @@ def _words(state: State, word: str, extra: dict[str, str], width: int) -> list[s
     return ["  " + "".join(name.ljust(column) for name in row).rstrip(" ") + "  " for row in rows]
 
 
-def _table(state: State) -> dict[str, str]:
-    table: dict[str, str] = {}
+def _rows(state: State) -> list[Row]:
+    """The alternatives; two values may look alike (an address or a mask) and mean different things."""
+    rows: dict[Row, None] = {}
     for name in state.sorted_words:
         visible: list[Node] = [place.node for place in state.words[name] if not place.node.hidden]
         if visible:
-            table[visible[0].word or name] = visible[0].help
+            rows[visible[0].word or name, visible[0].help] = None
     for node, _ in state.values:
         assert node.type is not None
+        if node.hidden:
+            continue
         if node.type.name in INTERFACE_TYPES:
-            table.update({kind: text for kind, (_, text) in KINDS.items()})
+            rows.update(((kind, text), None) for kind, (_, text) in KINDS.items())
         else:
-            table.setdefault(node.type.shown, node.help)
-    return table
+            rows[node.type.shown, node.help] = None
+    return list(rows)
 
 
-def _layout(table: dict[str, str], width: int) -> list[str]:
-    if not table:
-        return []
-    column = max(len(name) for name in table)
+def _layout(rows: list[Row], width: int) -> list[str]:
+    column = max((len(name) for name, _ in rows), default=0)
     lines: list[str] = []
-    for name, text in table.items():
+    for name, text in rows:
         room = max(20, (width or 512) - column - 4)
         first, *others = textwrap.wrap(text, room) or [""]
         lines.append(f"  {name.ljust(column)}  {first}".rstrip())

@@ -58,6 +58,8 @@ class _Place:
         if self.command is None:
             return False
         node = self.node
+        if node.unfinished:
+            return False
         return node.command is not None or node.name is not None or node.alone or not node.children
 
 
@@ -263,7 +265,7 @@ def _is_word(line: str, start: int, end: int, *words: str, least: int) -> bool:
     return len(text) >= least and any(word.startswith(text) for word in words)
 
 
-def _verb(mode: Mode, line: str) -> tuple[str, int]:
+def verb_of(mode: Mode, line: str) -> tuple[str, int]:
     """`no` and `default` before a configuration line: the word, and the column of what follows."""
     start = len(line) - len(line.lstrip(" \t"))
     end = word_end(line, start)
@@ -278,7 +280,7 @@ def _verb(mode: Mode, line: str) -> tuple[str, int]:
 
 def match(mode: Mode, line: str) -> Match | Failure:
     """Match a whole line. The column of a failure counts from the start of `line`."""
-    verb, start = _verb(mode, line)
+    verb, start = verb_of(mode, line)
     found = walk(mode, line, start)
     if found.failure:
         return found.failure
@@ -287,7 +289,7 @@ def match(mode: Mode, line: str) -> Match | Failure:
     command = found.state.end
     commands: tuple[Command, ...] = (command,) if command else ()
     if verb and not command:
-        commands = _taken_back(found)
+        commands = taken_back(found)
     if not commands:
         return Failure("incomplete", len(line))
     values, text = _values(found.steps, commands[0])
@@ -296,7 +298,7 @@ def match(mode: Mode, line: str) -> Match | Failure:
     return Match(mode, commands, values, text, verb == "no", verb == "default", found.abbreviated)
 
 
-def _taken_back(found: Walk) -> tuple[Command, ...]:
+def taken_back(found: Walk) -> tuple[Command, ...]:
     """What a `no` takes back that stops early: one binding whose key was given, or all below a word that says so."""
     below = [command for place in found.state.places for command in place.node.commands()]
     if any(place.node.clears for place in found.state.places):

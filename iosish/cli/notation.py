@@ -2,7 +2,7 @@
 
 A file becomes plain nested tuples, so that the compiled form can be cached with `marshal`:
 
-- mode: `(name, prompt, below, like, path, items)`
+- mode: `(name, prompt, below, like, path, items, heading)`
 - item: `(word, value_name, value_type, help, binding, flags, items)`; an options group has the word `None` and no value
 - binding: `("field", path, keys, constant, record)`, `("exec", handler)`, `("kept", keys, each)`, or `None`
 """
@@ -56,6 +56,7 @@ def _notation() -> pp.ParserElement:
         | modifier("hidden")("hidden")
         | modifier("clears")("clears")
         | modifier("alone")("alone")
+        | modifier("unfinished")("unfinished")
     )
     binding = field | handler | kept
     item = pp.Forward()
@@ -73,6 +74,7 @@ def _notation() -> pp.ParserElement:
         - pp.Opt(pp.Suppress(pp.Keyword("like")) - name("like"))
         - pp.Opt(pp.Suppress(pp.Keyword("below")) - name("below"))
         - pp.Opt(pp.Suppress(pp.Keyword("for")) - path("for_path"))
+        - pp.Opt(pp.Suppress(pp.Keyword("heading")) - string("heading"))
         - block
     )
     return pp.ZeroOrMore(mode).ignore(pp.python_style_comment)
@@ -83,7 +85,7 @@ def _split_path(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(fields.split(".")), tuple(keys.rstrip("]").split())
 
 
-_FLAGS = ("default_on", "either", "held", "privileged", "hidden", "clears", "alone")
+_FLAGS = ("default_on", "either", "held", "privileged", "hidden", "clears", "alone", "unfinished")
 
 
 def _get(parsed: pp.ParseResults, name: str, default: Any = None) -> Any:
@@ -124,7 +126,6 @@ def compile_files(files: Iterable[Path]) -> Compiled:
             raise NotationError(f"{place}: {error.msg}: {error.line.strip()}") from None
         for mode in parsed:
             path = _split_path(mode["for_path"]) if "for_path" in mode else None
-            modes.append(
-                (mode["name"], _get(mode, "prompt"), _get(mode, "below"), _get(mode, "like"), path, _items(mode)),
-            )
+            above = _get(mode, "below"), _get(mode, "like")
+            modes.append((mode["name"], _get(mode, "prompt"), *above, path, _items(mode), _get(mode, "heading")))
     return tuple(modes)

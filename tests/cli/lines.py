@@ -50,10 +50,12 @@ def value(node: Node, command: Command, source: random.Random) -> str:
 
 
 def line(command: Command, source: random.Random) -> str:
-    """A line of the command, with a tail at times."""
+    """A line of the command, with a tail at times; always where it is no line without one."""
     words = [node.word if node.word is not None else value(node, command, source) for node in command.words]
-    words += _tail(command.words[-1], command, source, set())
-    return " ".join(words)
+    tail = _tail(command.words[-1], command, source, set())
+    while command.words[-1].unfinished and not tail:
+        tail = _tail(command.words[-1], command, source, set())
+    return " ".join([*words, *tail])
 
 
 def _tail(node: Node, command: Command, source: random.Random, used: set[str]) -> list[str]:
