@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 
 from iosish.cli.grammar import Mode, Node
 from iosish.cli.matcher import State, Walk, beginning, taken_back, verb_of, walk
-from iosish.cli.tokens import INTERFACE_TYPES
-from iosish.config.interface_name import KINDS
+from iosish.cli.tokens import INTERFACE_TYPES, Read, Stop, ValueType
+from iosish.config.interface_name import KINDS, kind
 
 #: Words that the session itself understands in every configuration mode; the first two are only listed at the top.
 _TOP_WORDS = {
@@ -37,6 +38,7 @@ def help_lines(mode: Mode, line: str, *, pipes: bool = False, width: int = 80) -
     at_start = not found.steps and not verb
     extra = _own_words(mode) if at_start else {}
     if word:
+        extra |= _TOP_WORDS if extra else {}
         return _words(found.state, word, extra, width)
     rows = sorted([*_rows(found.state), *extra.items()], key=_sort_key)
     ends = bool(found.steps) and (found.state.end is not None or (bool(verb) and bool(taken_back(found))))
@@ -141,13 +143,33 @@ def _words(state: State, word: str, extra: dict[str, str], width: int) -> list[s
     hidden = {name for name, places in state.words.items() if all(place.node.hidden for place in places)}
     names = [name for name in beginning(sorted({*state.sorted_words, *extra}), word.lower()) if name not in hidden]
     shown = [state.words[name][0].node.word or name if name in state.words else name for name in names]
-    shown = sorted([*shown, *_kinds(state, word)])
+    shown = sorted({*shown, *_kinds(state, word), *_begun(state, word)}, key=lambda name: _sort_key((name, "")))
     if not shown:
         return [UNRECOGNIZED]
     column = max(len(name) for name in shown) + 2
     per_line = max(1, (width - 2) // column) if width else len(shown)
     rows = [shown[index : index + per_line] for index in range(0, len(shown), per_line)]
     return ["  " + "".join(name.ljust(column) for name in row).rstrip(" ") + "  " for row in rows]
+
+
+def _begun(state: State, word: str) -> Iterator[str]:
+    """The placeholders of the values that `word` is, or is the beginning of."""
+    for node, _ in state.values:
+        assert node.type is not None
+        read = node.type.read(word, 0)
+        if node.hidden or (isinstance(read, Stop) and not read.partial and not _may_grow(node.type, word)):
+            continue
+        if node.type.name not in INTERFACE_TYPES:
+            yield node.type.shown
+        elif isinstance(read, Read) and isinstance(read.value, str):
+            low, high = _NUMBERS.get(kind(read.value), (0, 255))
+            yield f"<{low}-{high}>"
+
+
+def _may_grow(type_: ValueType, word: str) -> bool:
+    """Whether more digits can make a number of the type out of `word`, which is too small for it."""
+    low, _, high = type_.name.rpartition("-")
+    return low.isdecimal() and high.isdecimal() and word.isascii() and word.isdecimal() and int(word[:20]) < int(low)
 
 
 def _rows(state: State) -> list[Row]:
