@@ -291,10 +291,7 @@ def _nhrp_interface(interface: Interface, status: Status, statuses: Mapping[str,
         map=dict(settings.map),
         multicast=tuple(settings.multicast),
         multicast_dynamic=settings.multicast_dynamic,
-        nhs=tuple(
-            nhrp_config.Nhs(nhs.address, nhs.nbma, nhs.multicast, nhs.priority, nhs.cluster)
-            for nhs in settings.nhs.values()
-        ),
+        nhs=tuple(settings.nhs.values()),
         holdtime_s=settings.holdtime_s,
         registration_timeout_s=settings.registration_timeout_s,
         unique=not settings.registration_no_unique,

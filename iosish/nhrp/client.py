@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
+from iosish.config.model import Nhs
 from iosish.nhrp import constants as c
 from iosish.nhrp.cie import CODE_NAMES, Cie, Code
-from iosish.nhrp.config import Nhs
 from iosish.nhrp.extensions import ExtensionType
 from iosish.nhrp.packet import Exchange, Packet, PacketType
 from iosish.nhrp.state import NhsState

@@ -6,16 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 
-
-@dataclass(frozen=True, slots=True)
-class Nhs:
-    """A next hop server. `nbma` None: it stands in the interface's `map`, or is the tunnel's one destination."""
-
-    address: IPv4Address
-    nbma: IPv4Address | None = None
-    multicast: bool = False
-    priority: int = 0
-    cluster: int = 0
+from iosish.config.model import Nhs
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +14,8 @@ class NhrpInterface:
     """NHRP on one tunnel.
 
     `nbma` is the tunnel's resolved source, None while it has none; `destination` the other end of a point-to-point
-    tunnel. `multicast` holds the static entries. `registration_timeout_s` None: a third of the holding time.
+    tunnel. An `nhs` without an NBMA address stands in `map`, or is the tunnel's one destination. `multicast` holds the
+    static entries. `registration_timeout_s` None: a third of the holding time.
     `responder` is the protocol address that `ip nhrp responder` puts into the responder record.
     `direct_reply`: resolution requests are answered straight to the requester, as with redirect, shortcut or crypto;
     otherwise the answer goes back by the NHS that the request came through.

@@ -47,7 +47,7 @@ async def _serve(options: RouterOptions, grammar: Grammar) -> bool:
     rates: asyncio.Task[None] | None = None
     try:
         await plane.start()
-        host.driver.attach(plane)
+        host.driver.plane = plane
         host.say("SYS", 5, "RESTART", "System restarted --")
         host.boot()
         await _first(plane.settled(), ending.wait())

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
+from iosish.config.model import Nhs
 from iosish.engine import Datagram, Event, LogEvent
-from iosish.nhrp.config import NhrpConfig, NhrpInterface, Nhs
+from iosish.nhrp.config import NhrpConfig, NhrpInterface
 from iosish.nhrp.engine import NhrpEngine
 from iosish.nhrp.packet import Exchange, Packet, PacketType, decode
 from iosish.nhrp.state import CacheEntry

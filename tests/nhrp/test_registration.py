@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
+from iosish.config.model import Nhs
 from iosish.engine import Datagram
 from iosish.nhrp import constants as c
 from iosish.nhrp.cie import Cie, Code
-from iosish.nhrp.config import Nhs
 from iosish.nhrp.extensions import Extension, ExtensionType
 from iosish.nhrp.packet import ErrorCode, Exchange, Fault, PacketType, decode
 from tests.nhrp.link import (

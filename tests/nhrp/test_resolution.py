@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from iosish.config.model import Nhs
 from iosish.engine import Datagram
 from iosish.nhrp.cie import Cie, Code
-from iosish.nhrp.config import NhrpConfig, Nhs
+from iosish.nhrp.config import NhrpConfig
 from iosish.nhrp.engine import NhrpEngine
 from iosish.nhrp.extensions import Extension, ExtensionType, of_cies
 from iosish.nhrp.packet import ErrorCode, Exchange, Fault, Packet, PacketType, decode

@@ -60,7 +60,7 @@ def test_c8_a_key_on_one_side_only_keeps_it_down_counted_and_logged(classic: dic
     lab.world.run_until(20.0)
     assert registered(lab) == ALL - {"192.168.0.2"}
     assert lab["R1"].plane.read_counters().drops["key mismatch"] > 0
-    assert any("key mismatch" in event.text for _, event in lab["R1"].log)
+    assert any("key mismatch" in event.text for _, event in lab["R1"].events)
 
 
 def test_c15_network_ids_may_differ(classic: dict[str, str], read: Read) -> None:
@@ -113,7 +113,7 @@ def test_authentication_must_agree(classic: dict[str, str], read: Read) -> None:
     lab = make(classic, read, {"R1": secret, "R2": secret, "R3": "interface Tunnel0\n ip nhrp authentication wrong\n"})
     lab.world.run_until(20.0)
     assert registered(lab) == {"192.168.0.2"}
-    assert any("authentication" in event.text for _, event in lab["R1"].log)
+    assert any("authentication" in event.text for _, event in lab["R1"].events)
 
 
 def test_a_point_to_point_spoke_registers_at_a_multipoint_hub(classic: dict[str, str], read: Read) -> None:

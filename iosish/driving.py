@@ -1,0 +1,117 @@
+"""What drives a router on some clock: what comes in is batched, then all that follows goes out at once.
+
+The runtime does it on asyncio and the machine's clock, the simulator on a world's.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Protocol
+
+from iosish.config.model import Config
+from iosish.desired import LinkState, Plane
+from iosish.engine import Datagram, Event, LogEvent
+from iosish.router import Router
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Driving(ABC):
+    """The `PlaneSink` of a router. Until `plane` is set, nothing goes out."""
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+        self.plane: Plane | None = None
+        self._planned = False
+        self._timer: Timer | None = None
+
+    @abstractmethod
+    def now(self) -> float:
+        """Seconds on the clock that the router lives by."""
+
+    @abstractmethod
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Call once all that is already there has come in."""
+
+    @abstractmethod
+    def call_at(self, time: float, function: Callable[[], None]) -> Timer: ...
+
+    @abstractmethod
+    def log(self, event: Event) -> None: ...
+
+    def configure(self, config: Config) -> None:
+        self.router.configure(config, self.now())
+        self.flush()
+
+    def clear_nhrp(self, interface: str | None, address: IPv4Address | None) -> None:
+        self.router.clear_nhrp(interface, address, self.now())
+        self._plan()
+
+    def clear_dmvpn(self, peer: IPv4Address | None) -> None:
+        self.router.clear_dmvpn(peer, self.now())
+        self._plan()
+
+    # PlaneSink
+
+    def link_changed(self, state: LinkState) -> None:
+        self.router.link_changed(state, self.now())
+        self._plan()
+
+    def next_hop_missed(self, interface: str, address: IPv4Address) -> None:
+        self.router.next_hop_missed(interface, address, self.now())
+        self.flush()  # a packet waits for it
+
+    def received(self, datagram: Datagram) -> None:
+        self.router.received(datagram, self.now())
+        self._plan()
+
+    def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address]) -> None:
+        self.router.adjacencies_used(interface, peers, self.now())
+        self._plan()
+
+    def noticed(self, event: LogEvent) -> None:
+        self.router.noticed(event)
+        self._plan()
+
+    def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
+        self.router.dropped(interface, reason, peer)
+        self._plan()
+
+    # Within
+
+    def _plan(self) -> None:
+        if not self._planned:
+            self._planned = True
+            self.call_soon(self._planned_flush)
+
+    def _planned_flush(self) -> None:
+        self._planned = False
+        self.flush()
+
+    def _wake(self) -> None:
+        self.router.wake(self.now())
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand out what the router wants done, and set the timer for what comes next."""
+        if self.plane is None:
+            return
+        if self.router.changed():
+            self.plane.apply(self.router.desired)
+        for datagram in self.router.datagrams():
+            self.plane.send(datagram)
+        for event in self.router.events():
+            self.log(event)
+        self.stop_timer()
+        due = self.router.next_wake()
+        if due is not None:
+            self._timer = self.call_at(due[0], self._wake)
+
+    def stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
