@@ -226,7 +226,8 @@ def test_the_forwarder_dies_with_its_router(pair: Pair) -> None:
     pid = pair.hub.forwarder()
     os.kill(pair.hub.pid, signal.SIGKILL)
     eventually(lambda: "Tunnel0" not in pair.hub.space.ip("link", "show"), "the end of the TAP, held by both")
-    assert pid is not None and not _runs(pid)
+    assert pid is not None
+    eventually(lambda: not _runs(pid), "the end of the forwarder")
 
 
 def test_a_forwarder_that_cannot_live_is_not_started_without_end(pair: Pair) -> None:
