@@ -25,7 +25,7 @@ def check(grammar: grammar_.Grammar, file: Path, out: TextIO) -> tuple[Counter[t
 
 def _print(file: Path, line: Line, out: TextIO) -> None:
     if line.verdict != REFUSED:
-        print(f"{file}:{line.number}: kept: {line.text.strip()}: {line.warning}", file=out)
+        print(f"{file}:{line.number}: kept: {line.warning}", file=out)
         return
     print(f"{file}:{line.number}: refused: {line.reason}", file=out)
     print(f"    {line.text}", file=out)

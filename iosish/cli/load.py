@@ -37,7 +37,10 @@ _ENABLE = re.compile(r"en(a|ab|abl|able)?$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What became of a line: `verdict`, the mode it belongs to, and for a refused one the column and the reason."""
+    """What became of a line: `verdict`, the mode it belongs to, and for a refused one the column and the reason.
+
+    `warning` names the command by its words alone: it goes to the log, where no secret belongs.
+    """
 
     number: int
     text: str
@@ -160,7 +163,8 @@ class _Loader:
             self.report.append(Line(number, text, REFUSED, mode, messages[0], indent))
             return
         verdict = LIVE if command.live else KEPT
-        self.report.append(Line(number, head, verdict, mode, warning=command.warn if not found.negated else None))
+        warning = f"{command.path}: {command.warn}" if command.warn and not found.negated else None
+        self.report.append(Line(number, head, verdict, mode, warning=warning))
 
     def _refuse(self, number: int, text: str, indent: int, failure: Failure) -> None:
         if isinstance(match(self.grammar.privileged_exec, text.strip()), Match):

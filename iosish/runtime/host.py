@@ -84,10 +84,11 @@ class RouterHost:
             self.refused = tuple(f"{name}:{line.number}: {line.reason}: {line.text}" for line in loaded.refused())
             for line in loaded.lines:
                 if line.reason:
-                    text = f"startup-config line {line.number} is refused: {line.text.strip()}: {line.reason}"
+                    # The line itself may hold a secret: its number says enough.
+                    text = f"startup-config line {line.number} in {line.mode} is refused: {_first_line(line.reason)}"
                     self.say("IOSISH", 4, "CONFIG_REFUSED", text)
                 if line.warning:
-                    self.say("IOSISH", 4, "CONFIG_KEPT", f"{line.text.strip()}: {line.warning}")
+                    self.say("IOSISH", 4, "CONFIG_KEPT", line.warning)
         self.driver.configure(self._config)
 
     @property
@@ -100,10 +101,12 @@ class RouterHost:
     def enter(self, section: Section, match: Match) -> tuple[Section, list[str]]:
         if self._draft is None:
             self._draft = Draft(self._config)
+        if self._opens_again(section, match):
+            self.reconcile()
         section, messages = enter(self.grammar, self._draft, section, match)
         self._dirty = True
         if match.command.warn and not match.negated and not messages:
-            self.say("IOSISH", 4, "CONFIG_KEPT", f"{match.text}: {match.command.warn}")
+            self.say("IOSISH", 4, "CONFIG_KEPT", f"{match.command.path}: {match.command.warn}")
         now = self._loop.time()
         if self._reconcile is None:
             self._first_line_at = now
@@ -112,6 +115,18 @@ class RouterHost:
         at = min(now + QUIET_S, self._first_line_at + LATEST_S)
         self._reconcile = self._loop.call_at(at, self.reconcile)
         return section, messages
+
+    def _opens_again(self, section: Section, match: Match) -> bool:
+        """Whether a line takes back a `shutdown` that is not at work yet: the interface is to go down in between."""
+        if self._draft is None or not (match.negated or match.defaulted) or match.text != "shutdown":
+            return False
+        working = self.driver.router.config.interfaces
+        for path in section.paths:
+            if len(path) == 2 and path[0] == "interfaces" and self._draft.has(path):
+                before = working.get(path[1])
+                if before is not None and not before.shutdown and self._draft.get((*path, "shutdown")):
+                    return True
+        return False
 
     def reconcile(self) -> None:
         """Put what was entered to work, once for all lines of a paste."""
@@ -300,6 +315,10 @@ class RouterHost:
 
     def _changed(self) -> None:
         self.changed()
+
+
+def _first_line(reason: str) -> str:
+    return reason if not reason.startswith("% Ambiguous") else "% Ambiguous command"
 
 
 def _since(counters: InterfaceCounters, base: InterfaceCounters | None) -> InterfaceCounters:

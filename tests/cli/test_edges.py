@@ -64,3 +64,8 @@ def test_a_section_ends_where_its_last_line_says_so(grammar: Grammar) -> None:
     loaded = load(grammar, text)
     assert not loaded.refused()
     assert loaded.lines[-1].mode == "router bgp"
+
+
+def test_a_warning_holds_no_secret(grammar: Grammar) -> None:
+    [line] = load(grammar, "enable secret Sesame1").lines
+    assert line.warning == "enable secret <secret>: enable asks for no password"

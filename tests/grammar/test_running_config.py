@@ -124,8 +124,8 @@ def test_lines_that_should_filter_say_that_they_do_not(grammar: Grammar) -> None
     loaded = load(grammar, "interface Ethernet0/0\n ip access-group WAN in\n zone-member security OUT\n")
     assert [line.warning for line in loaded.lines] == [
         None,
-        "packets are not filtered",
-        "packets are not filtered between zones",
+        "ip access-group <list> in: packets are not filtered",
+        "zone-member security <zone>: packets are not filtered between zones",
     ]
 
 
