@@ -118,7 +118,9 @@ class RouterHost:
 
     def _opens_again(self, section: Section, match: Match) -> bool:
         """Whether a line takes back a `shutdown` that is not at work yet: the interface is to go down in between."""
-        if self._draft is None or not (match.negated or match.defaulted) or match.text != "shutdown":
+        if self._draft is None or not (match.negated or match.defaulted):
+            return False
+        if all(command.path != "shutdown" for command in match.commands):
             return False
         working = self.driver.router.config.interfaces
         for path in section.paths:
