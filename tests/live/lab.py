@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from scapy.layers import inet  # noqa: F401 # lets captured frames be decoded
 from scapy.packet import Packet
 from scapy.utils import PcapNgReader
 

@@ -24,15 +24,11 @@ Success rate is 100 percent (5/5), round-trip min/avg/max = """
 QUICK = "interface Tunnel0\n ip nhrp registration timeout 1\n ip nhrp holdtime 3"
 AS_BEFORE = "interface Tunnel0\n no ip nhrp registration timeout\n no ip nhrp holdtime"
 
-SHUT, OPEN = "interface Tunnel0\n shutdown", "interface Tunnel0\n no shutdown"
-
 
 def bump(lab: Lab, *routers: str) -> None:
     """`shutdown`, `no shutdown` on their tunnels."""
     for router in routers:
-        lab.configure(router, SHUT)
-    for router in routers:
-        lab.configure(router, OPEN)
+        lab.configure(router, "interface Tunnel0\n shutdown\n no shutdown")
 
 
 def gre(packets: list[Packet], protocol: int) -> list[tuple[str, str]]:
@@ -113,6 +109,15 @@ def test_a6_an_entry_in_use_is_asked_for_again_before_it_ends(classic: Lab) -> N
             until(asked_again, "R2 asked for R4 again, twice")
         assert echo_paths(hub_wire.packets(), 8) == []  # not one packet went by the hub meanwhile
     bump(classic, "R2", "R4")
+
+
+def test_a_bump_in_one_paste_takes_the_tunnel_down_and_up(classic: Lab) -> None:
+    classic.configure("R2", "interface Tunnel0\n shutdown\n no shutdown")
+    classic.expect_up("R2", [HUB])
+    log = classic.console("R2", "show logging")
+    events = re.findall(r"%(\S+): Interface Tunnel0, changed state to (.+)", log)
+    assert events == [("LINK-5-CHANGED", "administratively down"), ("LINK-5-UPDOWN", "up")]
+    assert re.search(r"NHRP_NHS_DOWN.*\n(.*\n)*.*NHRP_NHS_UP", log)
 
 
 def requests_sent(lab: Lab, router: str) -> int:
