@@ -158,10 +158,12 @@ class RouterHost:
         self._store.write(self.running_config())
         self._saved = self.config
         self._last_saved = self.clock.now(self.config.timezone)
+        self.changed()
 
     def erase(self) -> None:
         self._store.erase()
         self._saved = Config()
+        self.changed()
 
     @property
     def modified(self) -> bool:
