@@ -52,6 +52,15 @@ class Terminal:
         self._from = found.end()
         return found
 
+    def expect_end(self) -> None:
+        """Read until the router hangs up."""
+        while select.select([self._master], [], [], CEILING_S)[0]:
+            try:
+                self.seen += os.read(self._master, 65536).decode()
+            except OSError:
+                return
+        raise AssertionError(f"still open: {self.seen!r}")
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
