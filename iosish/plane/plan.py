@@ -122,9 +122,12 @@ class SetUp(Step):
 
 @dataclass(frozen=True, slots=True)
 class SetRoute(Step):
+    """`replaces`: in the place of one of ours; without it, a route of others stays and the step fails."""
+
     rank = 9
     network: IPv4Network
     hops: frozenset[Hop]
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,8 @@ def plan(desired: Desired, observed: Observed, owned: Owned, devices: Mapping[st
         there = observed.devices.get(device)
         if there is None and link.kind is LinkKind.PHYSICAL:
             continue
+        if in_the_way(link, device, observed, owned):
+            continue
         steps += _link_steps(link, device, there, observed, owned, desired)
         if link.up:
             usable.add(device)
@@ -154,6 +159,11 @@ def plan(desired: Desired, observed: Observed, owned: Owned, devices: Mapping[st
     steps += _route_steps(desired.routes, observed, devices, usable)
     steps += _neighbour_steps(desired, observed, devices, usable)
     return tuple(sorted(steps, key=lambda step: step.rank))
+
+
+def in_the_way(link: Link, device: str, observed: Observed, owned: Owned) -> bool:
+    """Whether a device that is not ours has a tunnel's name: nothing that is sent to it would come to a forwarder."""
+    return link.kind is LinkKind.TUNNEL and device in observed.devices and device not in owned.devices
 
 
 def _link_steps(
@@ -200,7 +210,7 @@ def _route_steps(
     for network, hops in wanted.items():
         there = observed.routes.get(network)
         if there is None or not _same_hops(hops, there):
-            steps.append(SetRoute(_device_of(hops), network, hops))
+            steps.append(SetRoute(_device_of(hops), network, hops, there is not None))
     return sorted(steps, key=lambda step: str(step))
 
 

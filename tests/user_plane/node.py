@@ -148,6 +148,10 @@ class Node:
         self.desired = several[-1]
         self._ask("apply_often", several)
 
+    def breath(self, *calls: Desired | Datagram) -> None:
+        """Apply and send, in this order and in one breath, then wait."""
+        self._ask("breath", calls)
+
     def told(self) -> Told:
         told = self._ask("told")
         assert isinstance(told, Told)
@@ -254,6 +258,13 @@ async def _serve() -> None:
         elif what == "apply_often":
             for desired in values[0]:
                 plane.apply(desired)
+            await plane.settled()
+        elif what == "breath":
+            for call in values[0]:
+                if isinstance(call, Desired):
+                    plane.apply(call)
+                else:
+                    plane.send(call)
             await plane.settled()
         elif what == "told":
             given = sink.told

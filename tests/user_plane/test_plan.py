@@ -162,6 +162,21 @@ def test_an_address_that_we_added_goes_when_it_is_not_wanted() -> None:
     assert "eth0" in kernel.devices
 
 
+def test_a_device_with_the_name_of_a_tunnel_is_left_alone() -> None:
+    kernel = Kernel(Device("Tunnel0", 3, False, False, 1476))
+    desired = Desired(
+        links={"Tunnel0": tunnel(0, INSIDE), "Tunnel1": tunnel(1)},
+        routes=frozenset({KernelRoute(IPv4Network("10.0.0.0/8"), "Tunnel0", PEER)}),
+        neighbours={("Tunnel0", PEER): 7},
+        tunnels={"Tunnel0": multipoint(), "Tunnel1": multipoint(1)},
+    )
+    assert {step.device for step in kernel.reach(desired)} == {"Tunnel1"}
+    assert kernel.plan(desired) == ()
+    del kernel.devices["Tunnel0"]
+    kernel.reach(desired)
+    assert kernel.neighbours == {("Tunnel0", PEER): 7}
+
+
 def test_a_missing_device_is_waited_for() -> None:
     route = KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", IPv4Address("172.16.0.2"))
     desired = Desired(links={"FastEthernet0/0": physical(OUTSIDE, mtu=1400)}, routes=frozenset({route}))
@@ -198,7 +213,7 @@ def test_the_kernel_fills_in_the_device_of_a_gateway() -> None:
     assert kernel.plan(Desired(routes=frozenset({KernelRoute(network, None, gateway)}))) == ()
     other = KernelRoute(network, None, IPv4Address("172.16.0.3"))
     assert kernel.plan(Desired(routes=frozenset({other}))) == (
-        SetRoute(None, network, frozenset({Hop(None, other.next_hop)})),
+        SetRoute(None, network, frozenset({Hop(None, other.next_hop)}), replaces=True),
     )
 
 

@@ -28,13 +28,17 @@ def pair() -> tuple[socket.socket, socket.socket]:
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in ends:
         end.setblocking(False)
-        for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
-            try:
-                end.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
-            except PermissionError:  # in a user namespace the limit of the machine holds
-                plain = socket.SO_SNDBUF if option == _SO_SNDBUFFORCE else socket.SO_RCVBUF
-                end.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
+        widen(end, BUFFER_BYTES)
     return ends
+
+
+def widen(end: socket.socket, size: int) -> None:
+    """Let so many octets wait in a socket in each direction, or as many as the machine allows."""
+    for force, plain in ((_SO_SNDBUFFORCE, socket.SO_SNDBUF), (_SO_RCVBUFFORCE, socket.SO_RCVBUF)):
+        try:
+            end.setsockopt(socket.SOL_SOCKET, force, size)
+        except PermissionError:  # in a user namespace the limit of the machine holds
+            end.setsockopt(socket.SOL_SOCKET, plain, size)
 
 
 def pack(kind: bytes, value: Any) -> bytes:

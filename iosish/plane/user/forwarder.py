@@ -27,7 +27,6 @@ from iosish.plane.user import channel, tap
 BURST = 64
 REPORT_EVERY_S = 0.5
 _FRAME_MAX = 65536
-_SOCKET_BUFFER = 4 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 _IP_MTU_DISCOVER, _PMTUDISC_DONT, _PMTUDISC_DO = 10, 0, 2
 _IP_MTU = 14
@@ -77,7 +76,7 @@ class _Sender:
         self._socket.setblocking(False)
         _hear_nothing(self._socket)
         self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DO if df else _PMTUDISC_DONT)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+        channel.widen(self._socket, channel.BUFFER_BYTES)
         self._socket.bind((socket.inet_ntoa(local), 0))
         self._tos = self._ttl = -1
 
@@ -111,11 +110,12 @@ class _Loop:
         self._targets: dict[bytes, tuple[str, int]] = {}
         self._locals: frozenset[bytes] = frozenset()
         self._adjacencies: dict[str, Mapping[int, IPv4Address]] = {}
+        self._point_to_point: frozenset[str] = frozenset()
         self._icmp: socket.socket | None = None
         self._poll = select.epoll()
         self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_GRE)
         self._raw.setblocking(False)
-        self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+        channel.widen(self._raw, channel.BUFFER_BYTES)
         self._poll.register(self._raw, select.EPOLLIN)
         self._poll.register(control, select.EPOLLIN)
 
@@ -171,6 +171,7 @@ class _Loop:
         tunnels = channel.unpack_tunnels(value)
         self._rules.configure(tunnels, time.monotonic())
         self._adjacencies = {tunnel.name: tunnel.adjacencies for tunnel in tunnels.values()}
+        self._point_to_point = frozenset(tunnel.name for tunnel in tunnels.values() if not tunnel.multipoint)
         self._locals = frozenset(tunnel.local.packed for tunnel in tunnels.values() if tunnel.local is not None)
         for key in [key for key in self._senders if key[0] not in self._locals]:
             self._senders.pop(key).close()
@@ -227,16 +228,20 @@ class _Loop:
         for _ in range(BURST):
             try:
                 frame = os.read(descriptor, _FRAME_MAX)
-            except OSError:
-                break  # nothing more, or the device is down
+            except OSError as error:
+                if error.errno == errno.EBADFD:
+                    self._drop_tap(name)  # somebody removed the device, and the loop would not come to rest
+                break
             if len(frame) <= tap.ETHERNET or frame[12:14] not in (tap.IPV4, tap.IPV6):
                 continue  # ARP and the like stay on the device
             if frame[0] & 1:
                 adjacency = MULTICAST
-            elif frame[:2] == tap.ADJACENCY_PREFIX:
+            elif name in self._point_to_point:
+                adjacency = 1  # it has no other
+            elif frame[:2] == tap.ADJACENCY_PREFIX and any(frame[2:6]):
                 adjacency = int.from_bytes(frame[2:6], "big")
             else:
-                adjacency = 1  # a point-to-point tunnel has no other
+                continue  # to a neighbour that nobody gave it
             known = adjacency == MULTICAST or adjacency in self._adjacencies.get(name, ())
             if not known and not self._catch_up(descriptor, name):
                 return

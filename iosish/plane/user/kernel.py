@@ -31,6 +31,8 @@ _IFF_UP, _IFF_RUNNING, _IFF_NOARP = 0x1, 0x40, 0x80
 _NUD_PERMANENT, _NUD_FAILED = 0x80, 0x20
 _GROUPS = 1 | 4 | 0x10 | 0x40  # links, neighbours, IPv4 addresses, IPv4 routes
 _RECEIVE = 1 << 20
+#: Events taken before others have their turn.
+_BURST = 256
 #: A table that changes under this many dumps in a row is given up for now.
 DUMPS_MAX = 5
 
@@ -110,11 +112,11 @@ class Events:
         """Next hops that were missed, with the device index; whether anything else changed; whether events got lost."""
         missed: list[tuple[int, IPv4Address]] = []
         changed = False
-        while True:
+        for _ in range(_BURST):
             try:
                 data = self._listener.recv(_RECEIVE)
             except BlockingIOError:
-                return missed, changed, False
+                break
             except OSError as error:
                 if error.errno == errno.ENOBUFS:
                     return missed, True, True
@@ -127,6 +129,7 @@ class Events:
                         missed.append((message["ifindex"], IPv4Address(target)))
                 elif event in ("RTM_NEWLINK", "RTM_DELLINK", "RTM_NEWADDR", "RTM_DELADDR", "RTM_DELROUTE"):
                     changed = True
+        return missed, changed, False
 
 
 class Kernel:
@@ -294,8 +297,10 @@ class Kernel:
                 )
             case plan.SetUp(device=str(device), up=up):
                 await netlink.link("set", index=self.indexes[device], state="up" if up else "down")
-            case plan.SetRoute(network=network, hops=hops):
-                await netlink.route("replace", dst=str(network), proto=ROUTE_PROTOCOL, **self._target(hops))
+            case plan.SetRoute(network=network, hops=hops, replaces=replaces):
+                # "Replace" would take the place of a route that is not ours, too.
+                command = "replace" if replaces else "add"
+                await netlink.route(command, dst=str(network), proto=ROUTE_PROTOCOL, **self._target(hops))
             case plan.RemoveRoute(network=network):
                 await self._remove_route(network)
             case plan.SetNeighbour(device=str(device), address=address, adjacency=adjacency):
@@ -306,6 +311,13 @@ class Kernel:
     async def _create(self, device: str, kind: LinkKind) -> None:
         self.forget(device)  # of a device that somebody removed
         self._descriptors[device] = tap.open_device(device, ethernet=kind is LinkKind.TUNNEL)
+        try:
+            await self._prepare(device, kind)
+        except BaseException:
+            self.forget(device)
+            raise
+
+    async def _prepare(self, device: str, kind: LinkKind) -> None:
         self.indexes[device] = socket.if_nametoindex(device)
         if kind is LinkKind.TUNNEL:
             await self._netlink.link("set", index=self.indexes[device], address=tap.OWN_MAC.hex(":"))

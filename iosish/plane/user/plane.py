@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
@@ -16,7 +17,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink
 from iosish.engine import Datagram, LogEvent
-from iosish.forwarding.tables import InterfaceCounters
+from iosish.forwarding.tables import InterfaceCounters, Tunnel
 from iosish.plane.device_name import device_name, other_names
 from iosish.plane.plan import (
     AddAddress,
@@ -28,6 +29,7 @@ from iosish.plane.plan import (
     RemoveNeighbour,
     SetNeighbour,
     Step,
+    in_the_way,
     plan,
 )
 from iosish.plane.user import channel, forwarder, kernel
@@ -41,7 +43,7 @@ READ_AGAIN_S = 0.05
 #: A forwarder that ends sooner than this after its start is replaced only when as much time has gone by.
 FORWARDER_MIN_LIFE_S = 1.0
 COUNTERS_WITHIN_S = 1.0
-#: Messages to the forwarder that wait for room; NHRP beyond that is lost, as on a full link.
+#: When so many messages to the forwarder wait for room, NHRP is lost, as on a full link. Tables and devices are not.
 QUEUE_MAX = 1000
 
 
@@ -72,7 +74,8 @@ class UserPlane:
         self._listener: socket.socket | None = None
         self._loop = asyncio.get_running_loop()
         self._channel: socket.socket | None = None
-        self._waiting: list[tuple[bytes, int | None]] = []
+        self._waiting: deque[tuple[bytes, int | None]] = deque()
+        self._carried: dict[str, Tunnel] = {}
         self._held: list[bytes] = []
         self._pid: int | None = None
         self._forked_at = 0.0
@@ -97,19 +100,18 @@ class UserPlane:
         self._worker = self._loop.create_task(self._work())
 
     def apply(self, desired: Desired) -> None:
-        if desired.tunnels != self._desired.tunnels:
-            self._tell(pack(channel.TABLES, channel.pack_tunnels(desired.tunnels)))
         self._desired = desired
+        self._carry(_overlapping(self._carried, desired.tunnels))
         self._settled.clear()
         self._wanted.set()
 
     def send(self, datagram: Datagram) -> None:
         """What is asked about a packet leaves after that packet: first the neighbours that it may wait for are set."""
         message = pack(channel.SEND, (datagram.interface, datagram.peer.packed, datagram.payload))
-        if self._wanted.is_set() and len(self._held) < QUEUE_MAX:
+        if self._settled.is_set():
+            self._offer(message)
+        elif len(self._held) < QUEUE_MAX:
             self._held.append(message)
-        else:
-            self._tell(message)
 
     async def settled(self) -> None:
         """Wait until what was applied last is in the kernel."""
@@ -206,7 +208,7 @@ class UserPlane:
         """Start the next one, with the same tables and devices."""
         self._replacing = None
         self._start_forwarder()
-        self._tell(pack(channel.TABLES, channel.pack_tunnels(self._desired.tunnels)))
+        self._tell(pack(channel.TABLES, channel.pack_tunnels(self._carried)))
         for name in self._desired.tunnels:
             self._hand_over(name)
 
@@ -216,8 +218,25 @@ class UserPlane:
         if descriptor is not None:
             self._tell(pack(channel.TAP, tunnel), os.dup(descriptor))
 
+    def _carry(self, tunnels: dict[str, Tunnel]) -> None:
+        """Give the forwarder its tables. One that still waits is overtaken: the latest is right for all behind it."""
+        if tunnels == self._carried:
+            return
+        self._carried = tunnels
+        message = pack(channel.TABLES, channel.pack_tunnels(tunnels))
+        for place, (waiting, _) in enumerate(self._waiting):
+            if waiting[:1] == channel.TABLES:
+                self._waiting[place] = message, None
+                return
+        self._tell(message)
+
+    def _offer(self, message: bytes) -> None:
+        """Tell what may be lost while the forwarder does not keep up."""
+        if len(self._waiting) < QUEUE_MAX:
+            self._tell(message)
+
     def _tell(self, message: bytes, descriptor: int | None = None) -> None:
-        if self._channel is None or len(self._waiting) >= QUEUE_MAX:
+        if self._channel is None:
             if descriptor is not None:
                 os.close(descriptor)
             return
@@ -237,7 +256,7 @@ class UserPlane:
                 return
             except OSError:
                 pass  # the reader sees that the forwarder is gone, or the message cannot be sent at all
-            self._waiting.pop(0)
+            self._waiting.popleft()
             if descriptor is not None:
                 os.close(descriptor)
         self._loop.remove_writer(self._channel)
@@ -274,7 +293,7 @@ class UserPlane:
     async def _forwarder_counters(self) -> tuple[dict[str, InterfaceCounters], dict[str, int]]:
         if self._counting is None or self._counting.done():
             self._counting = self._loop.create_future()
-            self._tell(pack(channel.COUNT, None))
+            self._offer(pack(channel.COUNT, None))
         try:
             return await asyncio.wait_for(asyncio.shield(self._counting), COUNTERS_WITHIN_S)
         except TimeoutError:
@@ -316,8 +335,9 @@ class UserPlane:
             self._applied = desired
             held, self._held = self._held, []
             for message in held:
-                self._tell(message)
+                self._offer(message)
             if not self._wanted.is_set():
+                self._carry(dict(desired.tunnels))
                 self._settled.set()
 
     async def _set_neighbours(self, before: Desired, desired: Desired) -> None:
@@ -412,6 +432,8 @@ class UserPlane:
     def _state(self, name: str, desired: Desired, observed: Observed) -> LinkState:
         device = self._devices[name]
         there = observed.devices.get(device)
+        if in_the_way(desired.links[name], device, observed, self._owned()):
+            return LinkState(name, present=False, reason=f"a device {device} of others is in the way")
         if there is None:
             reason = self._reasons.get(device, f"no device {device}")
             return LinkState(name, present=False, reason=reason)
@@ -427,6 +449,19 @@ def _only_neighbours(before: Desired, desired: Desired) -> bool:
         return False
     kinds = {name: tunnel.multipoint for name, tunnel in before.tunnels.items()}
     return kinds == {name: tunnel.multipoint for name, tunnel in desired.tunnels.items()}
+
+
+def _overlapping(before: Mapping[str, Tunnel], after: Mapping[str, Tunnel]) -> dict[str, Tunnel]:
+    """The tunnels of `after` that still know the adjacencies of `before`.
+
+    The kernel's neighbours change one by one after the tables: until then packets take the old ones.
+    """
+    overlapping = dict(after)
+    for name, tunnel in after.items():
+        old = before.get(name)
+        if old is not None and old.multipoint and tunnel.multipoint and old.adjacencies.keys() - tunnel.adjacencies:
+            overlapping[name] = replace(tunnel, adjacencies={**old.adjacencies, **tunnel.adjacencies})
+    return overlapping
 
 
 def _speed_kbps(device: str) -> int | None:

@@ -1,0 +1,158 @@
+"""Things that happen at the same time: nothing is lost between two pictures, and what is not ours is not touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from iosish.desired import Desired, KernelRoute
+from iosish.engine import Datagram
+from tests.user_plane.node import eventually
+from tests.user_plane.test_live_tunnels import (
+    HUB,
+    HUB_INSIDE,
+    SPOKE,
+    SPOKE_INSIDE,
+    TO_HUB,
+    Pair,
+    pair,
+    picture,
+    spoke_picture,
+)
+
+__all__ = ["pair"]
+
+pytestmark = pytest.mark.live
+
+MOVED = IPv4Address("172.16.0.9")
+
+
+def test_nhrp_waits_until_its_source_is_there(pair: Pair) -> None:
+    """A registration that follows a new tunnel source at once leaves with it."""
+    pair.apply()
+    moved = picture(MOVED, SPOKE_INSIDE, {9: HUB})
+    pair.spoke.breath(moved, Datagram("Tunnel0", HUB, MOVED, b"registration"))
+    got = eventually(lambda: pair.hub.told().received, "NHRP")
+    assert got == [Datagram("Tunnel0", MOVED, HUB, b"registration")]
+
+
+def test_a_new_source_is_taken_by_what_follows(pair: Pair) -> None:
+    pair.apply()
+    assert pair.spoke.space.pings("192.168.0.1")
+    pair.spoke.apply(picture(MOVED, SPOKE_INSIDE, {9: HUB}), TO_HUB)
+    pair.hub.apply(picture(HUB, HUB_INSIDE, {8: MOVED}), {("Tunnel0", SPOKE_INSIDE): 8})
+    assert pair.spoke.space.pings("192.168.0.1")
+    assert pair.spoke.rest() == ()
+
+
+def test_no_packet_is_lost_while_its_adjacency_changes(pair: Pair) -> None:
+    """Each picture knows only the adjacency that its neighbour takes: the old one goes when nobody takes it."""
+    pair.apply()
+    assert pair.spoke.space.pings("192.168.0.1")
+    flood = subprocess.Popen(
+        ["ip", "netns", "exec", pair.spoke.space.name, "ping", "-q", "-i", "0.001", "-c", "2000", "192.168.0.1"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for adjacency in range(100, 200):
+        one = picture(SPOKE, SPOKE_INSIDE, {adjacency: HUB})
+        pair.spoke.apply(replace(one, neighbours={("Tunnel0", HUB_INSIDE): adjacency}))
+    flood.send_signal(signal.SIGINT)
+    said, _ = flood.communicate(timeout=30)
+    assert ", 0% packet loss" in said
+
+
+def test_a_tunnel_whose_device_is_of_others_is_not_touched_until_it_is_free(pair: Pair) -> None:
+    space = pair.spoke.space
+    space.ip("tuntap", "add", "Tunnel0", "mode", "tap")
+    pair.apply()
+    assert "192.168.0.2" not in space.ip("addr", "show", "Tunnel0")
+    assert "UP" not in space.ip("-br", "link", "show", "Tunnel0")
+    state = pair.spoke.told().link("Tunnel0")
+    assert state is not None and not state.present and state.reason == "a device Tunnel0 of others is in the way"
+    space.ip("link", "del", "Tunnel0")
+    eventually(lambda: (state := pair.spoke.told().link("Tunnel0")) and state.present, "our own device")
+    assert space.pings("192.168.0.1")
+
+
+def test_a_route_of_others_is_not_replaced(pair: Pair) -> None:
+    space = pair.spoke.space
+    space.ip("link", "set", "Fa0-0", "up")
+    space.ip("addr", "add", f"{SPOKE}/24", "dev", "Fa0-0")
+    space.ip("route", "add", "default", "via", "172.16.0.77", "dev", "Fa0-0")
+    to_hub = KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", HUB)
+    pair.spoke.apply(replace(spoke_picture(), routes=frozenset({to_hub})))
+    shown = space.ip("route", "show", "default").splitlines()
+    assert len(shown) == 1 and shown[0].startswith("default via 172.16.0.77 dev Fa0-0")
+    state = pair.spoke.told().link("FastEthernet0/0")
+    assert state is not None and state.reason == "cannot install the route (0.0.0.0/0): File exists"
+    space.ip("route", "del", "default")
+    eventually(lambda: "via 172.16.0.1 dev Fa0-0 proto 73" in space.ip("route", "show", "default"), "our route")
+    # Our own route is replaced in place.
+    other = replace(to_hub, next_hop=IPv4Address("172.16.0.5"))
+    pair.spoke.apply(replace(spoke_picture(), routes=frozenset({other})))
+    assert "via 172.16.0.5" in space.ip("route", "show", "default")
+    assert pair.spoke.rest() == ()
+
+
+def test_a_forwarder_lets_go_of_a_device_that_is_gone(pair: Pair) -> None:
+    """Also while the control side is busy: a dead TAP would keep it awake."""
+    pair.apply()
+    forwarder = pair.spoke.forwarder()
+    assert forwarder is not None
+    os.kill(pair.spoke.pid, signal.SIGSTOP)
+    try:
+        assert taps_of(forwarder) == 1
+        pair.spoke.space.ip("link", "del", "Tunnel0")
+        eventually(lambda: taps_of(forwarder) == 0, "the descriptor closed")
+    finally:
+        os.kill(pair.spoke.pid, signal.SIGCONT)
+    assert eventually(lambda: pair.spoke.space.pings("192.168.0.1", "-W", "1"), "a ping over the new device")
+
+
+def taps_of(pid: int) -> int:
+    found = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += str(descriptor.readlink()) == "/dev/net/tun"
+        except OSError:
+            continue
+    return found
+
+
+def test_what_a_forwarder_needs_is_not_lost_among_what_it_may_miss(pair: Pair) -> None:
+    """While it does not listen, NHRP beyond a bound is lost, but no table and no device."""
+    pair.apply()
+    forwarder = pair.spoke.forwarder()
+    assert forwarder is not None
+    os.kill(forwarder, signal.SIGSTOP)
+    bulk = [Datagram("Tunnel0", HUB, SPOKE, bytes(1000)) for _ in range(6000)]
+    other = picture(SPOKE, SPOKE_INSIDE, {55: HUB})
+    links = {**other.links, "Tunnel1": replace(other.links["Tunnel0"], name="Tunnel1", addresses=())}
+    tunnels = {**other.tunnels, "Tunnel1": replace(other.tunnels["Tunnel0"], name="Tunnel1", key=9)}
+    try:
+        pair.spoke.breath(*bulk, replace(other, links=links, tunnels=tunnels))
+    finally:
+        os.kill(forwarder, signal.SIGCONT)
+    pair.spoke.apply(replace(other, links=links, tunnels=tunnels), {("Tunnel0", HUB_INSIDE): 55})
+    assert eventually(lambda: pair.spoke.space.pings("192.168.0.1", "-W", "1"), "a ping with the new table")
+    assert taps_of(forwarder) == 2
+
+
+def test_a_hundred_pictures_of_a_tunnel_that_comes_and_goes(pair: Pair) -> None:
+    pair.apply()
+    without = Desired({"FastEthernet0/0": spoke_picture().links["FastEthernet0/0"]})
+    pair.spoke.apply_often([without, spoke_picture()] * 50)
+    assert pair.spoke.rest() == ()
+    pair.spoke.apply(without)
+    assert "Tunnel0" not in pair.spoke.space.ip("link")
+    pair.spoke.apply(spoke_picture(), TO_HUB)
+    assert pair.spoke.space.pings("192.168.0.1")
+    forwarder = pair.spoke.forwarder()
+    assert forwarder is not None and taps_of(forwarder) == 1
