@@ -90,13 +90,32 @@ class Member:
         if self.status is None:
             return [f"{self.name} has not started"]
         waits = []
-        silent = [nhs for nhs in self.status.get("nhs", []) if isinstance(nhs, dict) and not nhs.get("up")]
-        for name, state in self.interfaces().items():
-            wanted = state.get("admin_up") and (state.get("address") or link_of(state.get("description")))
-            if wanted and not state.get("line_up") and not interface_name.is_subinterface(name):
-                waits.append(f"{self.name}: {name} is down ({state.get('reason') or 'no reason given'})")
-        waits += [f"{self.name}: no answer from NHS {nhs.get('address')} on {nhs.get('interface')}" for nhs in silent]
+        for name, state in self._down().items():
+            waits.append(f"{self.name}: {name} is down ({state.get('reason') or 'no reason given'})")
+        for nhs in self._silent():
+            waits.append(f"{self.name}: no answer from NHS {nhs.get('address')} on {nhs.get('interface')}")
         return waits
+
+    def may_come_up(self) -> bool:
+        """Whether waiting can help: something is not up that asks for nothing which is not built yet."""
+        if self.status is None:
+            return True
+        held = {name for name, state in self.interfaces().items() if state.get("held")}
+        return bool(self._down().keys() - held) or any(nhs.get("interface") not in held for nhs in self._silent())
+
+    def _down(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: state
+            for name, state in self.interfaces().items()
+            if state.get("admin_up")
+            and (state.get("address") or link_of(state.get("description")))
+            and not state.get("line_up")
+            and not interface_name.is_subinterface(name)
+        }
+
+    def _silent(self) -> list[dict[str, Any]]:
+        servers = self.status.get("nhs", []) if self.status else []
+        return [nhs for nhs in servers if isinstance(nhs, dict) and not nhs.get("up")]
 
 
 def _reported_ports(router: str, interfaces: dict[str, Any]) -> tuple[Port, ...]:

@@ -188,7 +188,7 @@ class Lab:
         while waits := [wait for member in members for wait in member.waits_for()]:
             self._news.clear()
             left = until - time.monotonic()
-            if left <= 0:
+            if left <= 0 or not any(member.may_come_up() for member in members):
                 break
             short = sorted({wait.partition(":")[0] for wait in waits})
             if short != told:

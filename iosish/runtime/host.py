@@ -23,6 +23,7 @@ from iosish.engine import Event, LogEvent
 from iosish.forwarding.tables import InterfaceCounters
 from iosish.icmp.ping import Ping, PingRequest
 from iosish.icmp.traceroute import Traceroute, TracerouteRequest
+from iosish.interfaces import held
 from iosish.log import LogBuffer
 from iosish.log import line as log_line
 from iosish.runtime.clock import Clock, monotonic
@@ -280,6 +281,7 @@ class RouterHost:
                 "admin_up": status.admin_up,
                 "line_up": status.line_up,
                 "reason": status.reason,
+                "held": held(interface) is not None,
                 "address": str(status.addresses[0]) if status.addresses else None,
                 "addresses": [str(address) for address in status.addresses],
                 "description": interface.description,
