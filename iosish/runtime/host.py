@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from ipaddress import AddressValueError, IPv4Address
@@ -245,6 +246,13 @@ class RouterHost:
             drops=counters.drops,
             last_change=self._last_change,
             last_saved=self._last_saved,
+            from_startup=frozenset(
+                name
+                for name, interface in config.interfaces.items()
+                if (saved := self._saved.interfaces.get(name)) and saved.ip_address == interface.ip_address
+            ),
+            board_id=f"IOSISH{zlib.crc32(str(self.options.state_dir).encode()):08X}",
+            machine=os.uname().machine,
         )
 
     def _interfaces(self, counters: Mapping[str, InterfaceCounters]) -> dict[str, InterfaceState]:
