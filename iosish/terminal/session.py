@@ -252,8 +252,11 @@ class Session(ABC):
     async def _configure(self, line: str, body: str, section: Section) -> None:
         first, _, rest = body.partition(" ")
         word = first.lower()
-        if word == "do" and rest:
-            await self._execute_exec(line, line.index(first) + 3)
+        if word == "do":
+            if rest:
+                await self._execute_exec(line, line.index(first) + 3)
+            else:
+                self.refuse(INCOMPLETE)
             return
         if not rest and word in ("end", "exit", "exi", "ex", "quit"):
             if word == "end":
