@@ -153,7 +153,10 @@ def _take_back(draft: Draft, path: Path, command: Command, found: Match) -> None
     if all(node.argument in found.values for node in command.values):
         key = entry_key(command, found.values)
         for entry in key if command.enters and isinstance(key, tuple) else (key,):
-            draft.delete((*target, entry))
+            if not (command.enters and found.defaulted):
+                draft.delete((*target, entry))
+            elif command.field.entry is not None and draft.has((*target, entry)):
+                draft.set((*target, entry), command.field.entry(entry))  # `default interface X` leaves X there
         return
     given = {name: found.values[name] for name in command.keys if name in found.values}
     for key in list(draft.get(target)):

@@ -31,7 +31,7 @@ def answer(session: Session, text: str) -> list[str]:
         return [*(f"  {word.ljust(column)}  {meaning}" for word, meaning in choices), ""]
     piped = is_exec and pipes.split(command + "|")[1] is not None
     lines = help_lines(mode, command, pipes=piped, width=session.width)
-    return lines if lines == [UNRECOGNIZED] else [*lines, ""]
+    return lines if lines[0].startswith("%") else [*lines, ""]
 
 
 def completion(session: Session, text: str) -> str | None:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from iosish.cli import banner
 from iosish.cli.enter import TOP, find
 from iosish.cli.grammar import Mode, resolve_handler
-from iosish.cli.matcher import Failure, Match, match
+from iosish.cli.matcher import Failure, Match, match, walk
 from iosish.config.draft import Section
 from iosish.terminal import pipes
 from iosish.terminal.history import History
@@ -288,6 +288,10 @@ class Session(ABC):
                 self.write(message + "\n")
         if found.command.words[0].word == "hostname":
             self.refresh()
+        if found.defaulted and found.command.words[0].word == "interface" and self.interactive:
+            names = found.values.get("name")
+            for name in names if isinstance(names, tuple) else (names,):
+                self.write(f"Interface {name} set to default configuration\n")
 
     def _close_banner(self, whole: str) -> None:
         head, _, rest = whole.partition("\n")
@@ -322,11 +326,9 @@ class Session(ABC):
 
     async def _execute_exec(self, line: str, start: int) -> None:
         """An EXEC command that stands in `line` from column `start` on (behind `do`)."""
-        grammar = self.host.grammar
-        mode = grammar.privileged_exec if self.privileged or self.section is not None else grammar.user_exec
         command, bar = pipes.split(line[start:])
         self._command_line = line, start
-        found = match(mode, command)
+        found = match(self._exec_mode, command)
         if isinstance(found, Failure):
             if found.kind == "invalid" and self._is_name(command):
                 await self._connect(command.strip())
@@ -346,6 +348,12 @@ class Session(ABC):
             pipe = parsed
         if found.command.handler:
             await self._run(found.command.handler, found.values, pipe)
+
+    @property
+    def _exec_mode(self) -> Mode:
+        """The mode that EXEC commands are read in, also those behind `do`."""
+        grammar = self.host.grammar
+        return grammar.privileged_exec if self.privileged or self.section is not None else grammar.user_exec
 
     def _is_name(self, command: str) -> bool:
         """Whether an unknown command could be the name of a host: one word that no privilege level knows."""
@@ -380,11 +388,16 @@ class Session(ABC):
         else:
             self.refuse(INCOMPLETE)
 
-    def refuse_word(self, number: int) -> None:
-        """Refuse a word of the EXEC command that runs, though the grammar takes it; words count from 0."""
+    def refuse_interface(self) -> None:
+        """Refuse the interface that the EXEC command names: there is none. The caret stands below its last number."""
         line, start = self._command_line
-        columns = [word.start() for word in re.compile(r"\S+").finditer(line, start)]
-        self._fail(Failure("invalid", columns[min(number, len(columns) - 1)]), line)
+        steps = walk(self._exec_mode, pipes.split(line[start:])[0]).steps
+        step = next((step for step in steps if step.node().argument == "interface" and step.value is not None), None)
+        if step is None:
+            self.refuse(INVALID)
+            return
+        name = re.compile(r"[A-Za-z-]+\s*(?:\d+[/.:])*").match(line, start + step.column)
+        self._fail(Failure("invalid", name.end() if name else start + step.column), line)
 
     async def _run(self, handler: str, values: dict[str, Any], pipe: Pipe | None) -> None:
         """Call the function of an EXEC command."""
@@ -392,7 +405,10 @@ class Session(ABC):
         self.interrupted.clear()
         try:
             function = _function(handler)
-            if handler.startswith("show."):
+            interface = values.get("interface")
+            if handler.startswith("show.") and interface and interface not in self.host.config.interfaces:
+                self.refuse_interface()
+            elif handler.startswith("show."):
                 text: str = function(await self.host.snapshot(self), **values)
                 await self.page(text)
             else:

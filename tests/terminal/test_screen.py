@@ -352,7 +352,7 @@ def test_the_running_config_of_an_interface() -> None:
     text = "conf t\rint tu0\rip address 10.0.0.1 255.0.0.0\rdo show run int tu 9\rend\rsh run int tu0 | inc ip\r"
     assert shown(text, line=VTY).splitlines()[4:] == [
         "R1(config-if)#do show run int tu 9",
-        "                              ^",
+        "                                 ^",
         "% Invalid input detected at '^' marker.",
         "",
         "R1(config-if)#end",

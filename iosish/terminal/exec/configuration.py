@@ -8,8 +8,6 @@ BUILDING = "Building configuration...\n"
 NO_STARTUP_CONFIG = "startup-config is not present\n"
 #: What `show startup-config` says the NVRAM holds.
 NVRAM_BYTES = 262136
-#: `show running-config interface X`: the place of X.
-_INTERFACE_WORD = 3
 
 
 async def running_config(session: Session, interface: str | None = None) -> None:
@@ -18,12 +16,12 @@ async def running_config(session: Session, interface: str | None = None) -> None
     if interface is not None:
         section = _section(text, f"interface {interface}")
         if section is None:
-            session.refuse_word(_INTERFACE_WORD)
+            session.refuse_interface()
             return
-        text = f"!\n{section}end\n\n"
+        text = f"!\n{section}end\n"
     elif not text.startswith("!"):
         text = "!\n" + text
-    await session.page(f"{BUILDING}\nCurrent configuration : {len(text.encode())} bytes\n{text}")
+    await session.page(f"{BUILDING}\nCurrent configuration : {len(text.encode())} bytes\n{text}\n")
 
 
 def _section(text: str, head: str) -> str | None:

@@ -16,8 +16,19 @@ async def disable(session: Session, **_level: Any) -> None:
     session.privileged = False
 
 
-async def configure(session: Session, **_source: Any) -> None:
-    """`configure terminal`."""
+async def privilege(session: Session) -> None:
+    """`show privilege`."""
+    level = 15 if session.privileged or session.section is not None else 1
+    await session.page(f"Current privilege level is {level}\n")
+
+
+async def configure(session: Session, terminal: bool = False) -> None:
+    """`configure terminal`; without the word it is asked for."""
+    if not terminal:
+        source = await session.ask("Configuring from terminal, memory, or network [terminal]? ", "terminal")
+        if not "terminal".startswith(source.lower()):
+            session.refuse('?Must be "terminal", "memory" or "network"\n')
+            return
     if session.interactive:
         session.write("Enter configuration commands, one per line.  End with CNTL/Z.\n")
     session.configure()
