@@ -32,7 +32,7 @@ def find(grammar: Grammar, section: Section, line: str) -> Match | Failure:
                 best = found
             if not best.abbreviated:
                 return best
-        elif failure is None or (found.column > failure.column and failure.kind == "invalid"):
+        elif failure is None or (found.column > failure.column and failure.kind != "incomplete"):
             failure = found
         seen = seen.above
     found_or_not = best or failure

@@ -29,6 +29,8 @@ _HEADING = re.compile(
     r"Enter configuration commands|\[OK\]|\[confirm\]|--More--|Startup configuration)",
     re.IGNORECASE,
 )
+#: What `--More--` leaves in a captured session: the mark, and the backspaces and blanks that wiped it.
+_PAGE = re.compile(" ?--More-- ?(?:\b+ +\b+)?")
 _LOG = re.compile(r"(\d+: )?([*.]?[A-Z][a-z]{2} +\d+ [\d:. ]+.*?: )?%[A-Z0-9_]+(-[A-Z0-9_]+)?-\d-[A-Z0-9_]+:")
 _PROMPT = re.compile(r"[A-Za-z0-9][\w.-]{0,62}(\([\w.-]+\))?[#>](?=\s|$|[a-z!])")
 _CONFIGURE = re.compile(r"(conf|confi|config|configu|configur|configure)\s+t\w{0,7}$|conf\w{0,6}$", re.IGNORECASE)
@@ -63,6 +65,7 @@ class Loaded:
 def decode(data: bytes) -> str:
     """File or terminal bytes as text: no NUL, no control characters but line ends and tabs, bad UTF-8 replaced."""
     text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = _PAGE.sub("", text)
     return "".join(character for character in text if character in "\n\t" or character >= " ")
 
 
@@ -71,6 +74,7 @@ def load(grammar: Grammar, text: str, base: Config | None = None) -> Loaded:
     loader = _Loader(grammar, Draft(base or Config()))
     for number, line in enumerate(text.split("\n"), 1):
         loader.take(number, line)
+    loader.finish()
     return Loaded(loader.draft.freeze(), loader.report)
 
 
@@ -83,11 +87,13 @@ class _Loader:
     begun: bool = False
     ended: bool = False
     open_banner: banner.OpenBanner | None = None
+    banner_lines: list[tuple[int, str]] = field(default_factory=list)
     certificate: bool = False
     refused_indent: int | None = None
 
     def take(self, number: int, raw: str) -> None:
         if self.open_banner is not None:
+            self.banner_lines.append((number, raw))
             whole = self.open_banner.take(raw)
             if whole is not None:
                 self.open_banner = None
@@ -103,6 +109,15 @@ class _Loader:
             return
         for line in self._passed_over(number, text, bare):
             self._take(number, line, indent)
+
+    def finish(self) -> None:
+        """The text has ended: a banner that is still open is refused, and what it swallowed is read after all."""
+        while self.open_banner is not None:
+            (number, raw), *swallowed = self.banner_lines
+            self.open_banner = None
+            self._note(number, raw.strip(), REFUSED, "the banner has no end")
+            for place, line in swallowed:
+                self.take(place, line)
 
     def _passed_over(self, number: int, text: str, bare: str) -> Iterator[str]:
         """The configuration in a line: nothing for text that is none, the rest behind a prompt."""
@@ -154,7 +169,7 @@ class _Loader:
             return  # the body of a certificate is no line of its own
         opened = banner.opens(found)
         if opened is not None:
-            self.open_banner = opened
+            self.open_banner, self.banner_lines = opened, [(number, text)]
             return
         self.section, messages = enter(self.grammar, self.draft, self.section, found)
         command = found.command

@@ -69,3 +69,12 @@ def test_a_section_ends_where_its_last_line_says_so(grammar: Grammar) -> None:
 def test_a_warning_holds_no_secret(grammar: Grammar) -> None:
     [line] = load(grammar, "enable secret Sesame1").lines
     assert line.warning == "enable secret <secret>: enable asks for no password"
+
+
+def test_a_line_is_wrong_where_the_mode_that_could_read_farthest_says(grammar: Grammar) -> None:
+    loaded = load(grammar, "interface Tunnel0\n ip route 10.0.0.0 255.0.0.0\n i\n ip nhrp nhs\n")
+    assert [line.reason for line in loaded.refused()] == [
+        "% Incomplete command.",  # though `ip route` alone could be the interface's route-cache, or router
+        '% Ambiguous command:  "i"',
+        "% Incomplete command.",
+    ]
