@@ -13,7 +13,8 @@ from iosish.config.model import Nhs
 class NhrpInterface:
     """NHRP on one tunnel.
 
-    `nbma` is the tunnel's resolved source, None while it has none; `destination` the other end of a point-to-point
+    `nbma` is the tunnel's resolved source, None while it has none; `key` its GRE key, with which it reaches only peers
+    that have the same; `destination` the other end of a point-to-point
     tunnel. An `nhs` without an NBMA address stands in `map`, or is the tunnel's one destination. `multicast` holds the
     static entries. `registration_timeout_s` None: a third of the holding time.
     `responder` is the protocol address that `ip nhrp responder` puts into the responder record.
@@ -27,6 +28,7 @@ class NhrpInterface:
     nbma: IPv4Address | None
     multipoint: bool = True
     destination: IPv4Address | None = None
+    key: int | None = None
     mtu: int = 1514
     network_id: int = 1
     authentication: bytes | None = None

@@ -23,6 +23,9 @@ from iosish.nhrp.station import TYPE_NAMES, NextHop, Node, Station
 from iosish.nhrp.transit import forward, has_unknown
 from iosish.nhrp.wire import PacketError
 
+IDENTITY = ("nbma", "address", "key", "operational")
+"""Settings by which peers know the tunnel: what was learnt under others is worth nothing."""
+
 AGAIN = ("network_id", "authentication", "holdtime_s", "registration_timeout_s", "unique")
 """Settings that the servers have to hear of at once."""
 
@@ -206,7 +209,7 @@ class NhrpEngine:
         """Each changed setting takes effect; a changed identity begins again."""
         station = tunnel.station
         old = station.config
-        moved = (old.nbma, old.address, old.operational) != (wanted.nbma, wanted.address, wanted.operational)
+        moved = any(getattr(old, name) != getattr(wanted, name) for name in IDENTITY)
         if moved:
             self._stop(tunnel, now)
         multicast = (old.static_multicast, old.nhs_multicast, old.multicast_dynamic)

@@ -63,6 +63,15 @@ def test_c8_a_key_on_one_side_only_keeps_it_down_counted_and_logged(classic: dic
     assert any("key mismatch" in event.text for _, event in lab["R1"].events)
 
 
+def test_c8_a_key_set_on_a_running_hub_is_noticed_at_once(lab: SimLab, classic: dict[str, str], read: Read) -> None:
+    assert registered(lab) == ALL
+    key = "interface Tunnel0\n tunnel key 7\n"
+    lab["R1"].configure(read(classic["R1"].replace("\nend", f"\n{key}\nend")))
+    assert registered(lab) == set()
+    lab["R2"].configure(read(classic["R2"].replace("\nend", f"\n{key}\nend")))
+    assert lab.world.run_until(lambda: registered(lab) == {"192.168.0.2"}, lab.world.now + 3.0)
+
+
 def test_c15_network_ids_may_differ(classic: dict[str, str], read: Read) -> None:
     lab = make(classic, read, {f"R{n}": f"interface Tunnel0\n ip nhrp network-id {n}0\n" for n in range(1, 5)})
     lab.world.run_until(5.0)
