@@ -208,7 +208,13 @@ class RouterHost:
             self._cleared_at[name] = monotonic()
 
     def set_clock(self, wall: datetime) -> None:
+        before = self.clock.now(self.config.timezone)
         self.clock.set(wall, self.config.timezone)
+        old, new = (
+            f"{at:%H:%M:%S %Z %a %b} {at.day} {at.year}" for at in (before, self.clock.now(self.config.timezone))
+        )
+        text = f"System clock has been updated from {old} to {new}, configured from console by console."
+        self.say("SYS", 6, "CLOCKUPDATE", text)
 
     async def _counters(self) -> PlaneCounters:
         plane = self.driver.plane

@@ -45,6 +45,7 @@ class TypedSession(Session):
         self._command_runs = False
         self._editing = False
         self._page_shown = False
+        self._line_wiped = False
         self._rows_shown = 0
         self._held_log: deque[str] = deque(maxlen=HELD_LOG_LINES)
 
@@ -153,6 +154,7 @@ class TypedSession(Session):
             self.write(editor.begin(prompt, history, secret=secret))
             while True:
                 key = await self._key()
+                self._restore_line()
                 name = key.name
                 if name == "text":
                     self.write(editor.press(key))
@@ -175,7 +177,7 @@ class TypedSession(Session):
                 else:
                     self.write(editor.press(key))
         finally:
-            self._editing = False
+            self._editing = self._line_wiped = False
             self._command_runs = runs
 
     async def _help(self) -> None:
@@ -251,8 +253,16 @@ class TypedSession(Session):
             self._held_log.append(text)
             return
         self.write(f"{text}\n" if self._at_line_start else f"\n{text}\n")
-        if self._editing and logs_synchronously(self.host.config, self.line):
-            self.write(self._editor.redraw())
+        if self._editing and not self._line_wiped and logs_synchronously(self.host.config, self.line):
+            # Lines that come together are shown together, and what was being typed once below them.
+            self._line_wiped = True
+            asyncio.get_running_loop().call_soon(self._restore_line)
+
+    def _restore_line(self) -> None:
+        if self._line_wiped:
+            self._line_wiped = False
+            if self._editing:
+                self.write(self._editor.redraw())
 
     def _release_log(self) -> None:
         while self._held_log:

@@ -440,6 +440,8 @@ def test_with_logging_synchronous_the_line_comes_again() -> None:
         while not outlet.data.endswith(b"sh cl"):  # noqa: ASYNC110 what the session sends is its only sign
             await asyncio.sleep(0)
         router.log("link")
+        router.log("line protocol")
+        session.feed(b"ock")
         session.end()
         await running
         return screen_of(outlet.data)
@@ -449,7 +451,8 @@ def test_with_logging_synchronous_the_line_comes_again() -> None:
         Lab
         R1>sh cl
         *Mar  1 12:00:00.000: %SYS-5-CONFIG_I: link
-        R1>sh cl""")
+        *Mar  1 12:00:00.000: %SYS-5-CONFIG_I: line protocol
+        R1>sh clock""")
 
 
 def test_ctrl_shift_6_ends_a_ping() -> None:
