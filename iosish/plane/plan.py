@@ -7,7 +7,7 @@ and routes that it added. Everything else is adopted: used when it fits, and lef
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import ClassVar, TypeAlias
 
@@ -50,11 +50,34 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A device of others as it was before the plane changed it; None: that was not changed."""
+
+    index: int
+    mtu: int | None = None
+    up: bool | None = None
+
+    def after(self, step: Step, before: Device) -> Found:
+        """What is remembered when the plane has done a step to the device, which was as `before`."""
+        match step:
+            case SetMtu(mtu=mtu):
+                own = before.mtu if self.mtu is None else self.mtu
+                return replace(self, mtu=None if mtu == own else own)
+            case SetUp(up=up):
+                was_up = before.up if self.up is None else self.up
+                return replace(self, up=None if up == was_up else was_up)
+            case _:
+                return self
+
+
+@dataclass(frozen=True, slots=True)
 class Owned:
-    """What the plane may remove: devices it made, and addresses it added to devices of others."""
+    """What the plane may take back: devices it made, and on devices of others the addresses it added and what it
+    changed; `found` holds these as they were before."""
 
     devices: frozenset[str] = frozenset()
     addresses: frozenset[tuple[str, IPv4Interface]] = frozenset()
+    found: Mapping[str, Found] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +179,8 @@ def plan(desired: Desired, observed: Observed, owned: Owned, devices: Mapping[st
     for device, address in sorted(owned.addresses, key=str):
         if device not in wanted and address in observed.addresses.get(device, ()):
             steps.append(RemoveAddress(device, address))
+    for device in sorted(owned.found.keys() - wanted.keys()):
+        steps += _put_back(observed.devices.get(device), owned.found[device])
     steps += _route_steps(desired.routes, observed, devices, usable)
     steps += _neighbour_steps(desired, observed, devices, usable)
     return tuple(sorted(steps, key=lambda step: step.rank))
@@ -178,8 +203,11 @@ def _link_steps(
         resolves = tunnel is not None and tunnel.multipoint
         if there is None or there.resolves != resolves:
             steps.append(SetResolves(device, resolves))
-    if link.mtu is not None and (there is None or there.mtu != link.mtu):
-        steps.append(SetMtu(device, link.mtu))
+    mtu = link.mtu
+    if mtu is None and there is not None and device in owned.found and owned.found[device].index == there.index:
+        mtu = owned.found[device].mtu
+    if mtu is not None and (there is None or there.mtu != mtu):
+        steps.append(SetMtu(device, mtu))
     present = observed.addresses.get(device, ())
     for address in present:
         if address not in link.addresses and (device in owned.devices or (device, address) in owned.addresses):
@@ -187,6 +215,16 @@ def _link_steps(
     steps += [AddAddress(device, address) for address in link.addresses if address not in present]
     if link.up != (there is not None and there.up):
         steps.append(SetUp(device, link.up))
+    return steps
+
+
+def _put_back(there: Device | None, found: Found) -> list[Step]:
+    steps: list[Step] = []
+    if there is not None and there.index == found.index:
+        if found.mtu not in (None, there.mtu):
+            steps.append(SetMtu(there.name, found.mtu))
+        if found.up not in (None, there.up):
+            steps.append(SetUp(there.name, found.up))
     return steps
 
 

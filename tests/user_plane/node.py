@@ -152,6 +152,10 @@ class Node:
         """Apply and send, in this order and in one breath, then wait."""
         self._ask("breath", calls)
 
+    def hurt(self, times: int) -> None:
+        """Let the plane fail, in a way that nobody thought of, so many times."""
+        self._ask("hurt", times)
+
     def told(self) -> Told:
         told = self._ask("told")
         assert isinstance(told, Told)
@@ -225,6 +229,17 @@ def _exactly(descriptor: int, size: int) -> bytes:
     return data
 
 
+def _hurt(plane: Any, times: int) -> None:
+    observe, left = plane._kernel.observe, iter(range(times))
+
+    async def observe_or_not(ours: frozenset[str]) -> Any:
+        if next(left, None) is not None:
+            raise ZeroDivisionError("hurt")
+        return await observe(ours)
+
+    plane._kernel.observe = observe_or_not
+
+
 async def _serve() -> None:
     from iosish.plane.plan import plan
     from iosish.plane.user import UserPlane
@@ -266,11 +281,13 @@ async def _serve() -> None:
                 else:
                     plane.send(call)
             await plane.settled()
+        elif what == "hurt":
+            _hurt(plane, *values)
         elif what == "told":
             given = sink.told
         elif what == "rest":
             await plane.settled()
-            observed = await plane._kernel.observe(frozenset(plane._owned_devices))
+            observed = await type(plane._kernel).observe(plane._kernel, frozenset(plane._owned_devices))
             given = plan(plane._desired, observed, plane._owned(), plane._devices)
         elif what == "counters":
             given = await plane.counters()

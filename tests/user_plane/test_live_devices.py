@@ -114,6 +114,17 @@ def test_nothing_is_left_behind_and_what_was_there_stays(space: Namespace) -> No
         assert after == settings
 
 
+def test_what_was_changed_on_a_device_is_put_back(space: Namespace) -> None:
+    before = seen(space)
+    with Node(space) as node:
+        node.apply(everything())
+        assert "mtu 1450" in space.ip("link", "show", "Fa0-0")
+        node.apply(wanted(physical(OUTSIDE)))  # `no mtu`
+        assert "mtu 1500" in space.ip("link", "show", "Fa0-0")
+        node.stop()
+        assert seen(space) == before
+
+
 def test_a_router_killed_leaves_no_device_and_its_routes_are_cleared_by_the_next(space: Namespace) -> None:
     node = Node(space)
     node.apply(everything())

@@ -13,6 +13,7 @@ import pytest
 
 from iosish.desired import Desired, KernelRoute
 from iosish.engine import Datagram
+from iosish.plane.user import channel, forwarder
 from tests.user_plane.node import eventually
 from tests.user_plane.test_live_tunnels import (
     HUB,
@@ -20,7 +21,9 @@ from tests.user_plane.test_live_tunnels import (
     SPOKE,
     SPOKE_INSIDE,
     TO_HUB,
+    TO_SPOKE,
     Pair,
+    hub_picture,
     pair,
     picture,
     spoke_picture,
@@ -56,16 +59,17 @@ def test_no_packet_is_lost_while_its_adjacency_changes(pair: Pair) -> None:
     pair.apply()
     assert pair.spoke.space.pings("192.168.0.1")
     flood = subprocess.Popen(
-        ["ip", "netns", "exec", pair.spoke.space.name, "ping", "-q", "-i", "0.001", "-c", "2000", "192.168.0.1"],
+        ["ip", "netns", "exec", pair.spoke.space.name, "ping", "-q", "-i", "0.001", "-c", "1000", "192.168.0.1"],
         stdout=subprocess.PIPE,
         text=True,
     )
-    for adjacency in range(100, 200):
+    adjacency = 100
+    while flood.poll() is None:
+        adjacency += 1
         one = picture(SPOKE, SPOKE_INSIDE, {adjacency: HUB})
         pair.spoke.apply(replace(one, neighbours={("Tunnel0", HUB_INSIDE): adjacency}))
-    flood.send_signal(signal.SIGINT)
-    said, _ = flood.communicate(timeout=30)
-    assert ", 0% packet loss" in said
+    assert flood.stdout is not None and ", 0% packet loss" in flood.stdout.read()
+    assert adjacency > 120
 
 
 def test_a_tunnel_whose_device_is_of_others_is_not_touched_until_it_is_free(pair: Pair) -> None:
@@ -104,13 +108,13 @@ def test_a_route_of_others_is_not_replaced(pair: Pair) -> None:
 def test_a_forwarder_lets_go_of_a_device_that_is_gone(pair: Pair) -> None:
     """Also while the control side is busy: a dead TAP would keep it awake."""
     pair.apply()
-    forwarder = pair.spoke.forwarder()
-    assert forwarder is not None
+    pid = pair.spoke.forwarder()
+    assert pid is not None
     os.kill(pair.spoke.pid, signal.SIGSTOP)
     try:
-        assert taps_of(forwarder) == 1
+        assert taps_of(pid) == 1
         pair.spoke.space.ip("link", "del", "Tunnel0")
-        eventually(lambda: taps_of(forwarder) == 0, "the descriptor closed")
+        eventually(lambda: taps_of(pid) == 0, "the descriptor closed")
     finally:
         os.kill(pair.spoke.pid, signal.SIGCONT)
     assert eventually(lambda: pair.spoke.space.pings("192.168.0.1", "-W", "1"), "a ping over the new device")
@@ -129,9 +133,9 @@ def taps_of(pid: int) -> int:
 def test_what_a_forwarder_needs_is_not_lost_among_what_it_may_miss(pair: Pair) -> None:
     """While it does not listen, NHRP beyond a bound is lost, but no table and no device."""
     pair.apply()
-    forwarder = pair.spoke.forwarder()
-    assert forwarder is not None
-    os.kill(forwarder, signal.SIGSTOP)
+    pid = pair.spoke.forwarder()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
     bulk = [Datagram("Tunnel0", HUB, SPOKE, bytes(1000)) for _ in range(6000)]
     other = picture(SPOKE, SPOKE_INSIDE, {55: HUB})
     links = {**other.links, "Tunnel1": replace(other.links["Tunnel0"], name="Tunnel1", addresses=())}
@@ -139,10 +143,28 @@ def test_what_a_forwarder_needs_is_not_lost_among_what_it_may_miss(pair: Pair) -
     try:
         pair.spoke.breath(*bulk, replace(other, links=links, tunnels=tunnels))
     finally:
-        os.kill(forwarder, signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
     pair.spoke.apply(replace(other, links=links, tunnels=tunnels), {("Tunnel0", HUB_INSIDE): 55})
     assert eventually(lambda: pair.spoke.space.pings("192.168.0.1", "-W", "1"), "a ping with the new table")
-    assert taps_of(forwarder) == 2
+    assert taps_of(pid) == 2
+
+
+def test_a_forwarder_says_why_it_ends() -> None:
+    own, its = channel.pair()
+    with own, its:
+        pid = forwarder.fork(its)
+        own.send(channel.pack(channel.TABLES, "no tables"))
+        eventually(lambda: os.waitpid(pid, os.WNOHANG) != (0, 0), "its end")
+        kind, why = channel.unpack(own.recv(channel.MESSAGE_BYTES))
+    assert kind == channel.ENDED and why.startswith("ValueError: ")
+
+
+def test_an_error_in_the_plane_is_told_once_and_work_goes_on(pair: Pair) -> None:
+    pair.spoke.hurt(2)
+    pair.spoke.apply(spoke_picture(), TO_HUB)
+    pair.hub.apply(hub_picture(), TO_SPOKE)
+    eventually(lambda: pair.spoke.space.pings("192.168.0.1", "-W", "1"), "the work done")
+    assert [event.mnemonic for event in pair.spoke.told().noticed] == ["PLANE"]
 
 
 def test_a_hundred_pictures_of_a_tunnel_that_comes_and_goes(pair: Pair) -> None:
@@ -154,5 +176,5 @@ def test_a_hundred_pictures_of_a_tunnel_that_comes_and_goes(pair: Pair) -> None:
     assert "Tunnel0" not in pair.spoke.space.ip("link")
     pair.spoke.apply(spoke_picture(), TO_HUB)
     assert pair.spoke.space.pings("192.168.0.1")
-    forwarder = pair.spoke.forwarder()
-    assert forwarder is not None and taps_of(forwarder) == 1
+    pid = pair.spoke.forwarder()
+    assert pid is not None and taps_of(pid) == 1

@@ -14,6 +14,7 @@ from iosish.plane.plan import (
     AddAddress,
     CreateDevice,
     Device,
+    Found,
     Hop,
     Observed,
     Owned,
@@ -62,12 +63,13 @@ class Kernel:
         self.neighbours: dict[tuple[str, IPv4Address], int] = {}
         self.made: set[str] = set()
         self.added: set[tuple[str, IPv4Interface]] = set()
+        self.found: dict[str, Found] = {}
 
     def observed(self) -> Observed:
         return Observed(dict(self.devices), dict(self.addresses), dict(self.routes), dict(self.neighbours))
 
     def owned(self) -> Owned:
-        return Owned(frozenset(self.made), frozenset(self.added))
+        return Owned(frozenset(self.made), frozenset(self.added), dict(self.found))
 
     def plan(self, desired: Desired) -> tuple[Step, ...]:
         return plan(desired, self.observed(), self.owned(), DEVICES)
@@ -80,6 +82,10 @@ class Kernel:
 
     def do(self, step: Step) -> None:
         device = step.device
+        if isinstance(step, SetMtu | SetUp) and device is not None and device not in self.made:
+            before = self.devices[device]
+            found = self.found.get(device, Found(before.index))
+            self.found[device] = (found if found.index == before.index else Found(before.index)).after(step, before)
         match step:
             case CreateDevice(device=str(device)):
                 self.devices[device] = Device(device, len(self.devices) + 1, False, False, 1500)
@@ -193,6 +199,24 @@ def test_a_route_over_a_missing_device_is_not_tried() -> None:
     assert Kernel().plan(desired) == ()
 
 
+def test_what_was_changed_on_a_device_of_others_is_put_back() -> None:
+    kernel = Kernel(eth0(up=False))
+    kernel.reach(Desired(links={"FastEthernet0/0": physical(OUTSIDE, mtu=1400)}))
+    without = Desired(links={"FastEthernet0/0": physical(OUTSIDE)})
+    assert kernel.reach(without) == (SetMtu("eth0", 1500),)
+    kernel.devices["eth0"] = replace(kernel.devices["eth0"], mtu=1300)  # somebody else's business
+    assert kernel.plan(without) == ()
+    assert kernel.reach(Desired()) == (RemoveAddress("eth0", OUTSIDE), SetUp("eth0", False))
+    assert kernel.plan(Desired()) == ()
+
+
+def test_another_device_of_the_same_name_is_as_it_is() -> None:
+    kernel = Kernel(eth0(up=False))
+    kernel.reach(Desired(links={"FastEthernet0/0": physical(mtu=1400)}))
+    kernel.devices["eth0"] = Device("eth0", 9, True, True, 9000)
+    assert kernel.plan(Desired()) == ()
+
+
 def test_shutdown_keeps_addresses_and_asks_for_no_routes() -> None:
     kernel = Kernel(eth0())
     route = KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", IPv4Address("172.16.0.2"))
@@ -281,6 +305,5 @@ def test_a_plan_after_its_own_apply_is_empty_and_in_the_end_nothing_is_left(
         kernel.reach(desired)  # what went down with a device in the first round comes back
         assert kernel.plan(desired) == ()
     kernel.reach(Desired())
-    assert replace(kernel.observed(), devices={}, addresses={}) == replace(before, devices={}, addresses={})
-    assert kernel.observed().devices.keys() == before.devices.keys()
+    assert replace(kernel.observed(), addresses={}) == replace(before, addresses={})
     assert not any(kernel.addresses.values())

@@ -15,8 +15,8 @@ from iosish.forwarding.tables import InterfaceCounters, Tunnel
 
 #: Control to forwarder: tables; a TAP (its descriptor comes along) and its end; NHRP to send; counters wanted.
 TABLES, TAP, NO_TAP, SEND, COUNT = b"T", b"A", b"D", b"S", b"C"
-#: Forwarder to control: NHRP that came; peers that data went to; refused packets; counters.
-RECEIVED, USED, REFUSED, COUNTED = b"N", b"U", b"R", b"K"
+#: Forwarder to control: NHRP that came; peers that data went to; refused packets; counters; why it ends.
+RECEIVED, USED, REFUSED, COUNTED, ENDED = b"N", b"U", b"R", b"K", b"E"
 
 BUFFER_BYTES = 4 * 1024 * 1024
 MESSAGE_BYTES = 1024 * 1024

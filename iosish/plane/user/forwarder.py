@@ -6,6 +6,7 @@ source at a time, so that no source starves another.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import gc
@@ -22,6 +23,7 @@ from typing import NoReturn
 from iosish.forwarding import gre, ipv4
 from iosish.forwarding.rules import MULTICAST, Forwarder, Outer
 from iosish.plane.user import channel, tap
+from iosish.plane.user.lingering import Lingering
 
 #: Packets taken from one source before the next has its turn.
 BURST = 64
@@ -63,8 +65,10 @@ def _become_forwarder(own: socket.socket, parent: int) -> NoReturn:
     os.closerange(own.fileno() + 1, min(limit, 65536))
     try:
         _Loop(own).run()
-    except KeyboardInterrupt:
-        os._exit(0)
+    except Exception as error:  # of our own making: the log of the router is where it belongs
+        with contextlib.suppress(OSError):
+            own.send(channel.pack(channel.ENDED, f"{type(error).__name__}: {error}"))
+        os._exit(1)
     os._exit(0)
 
 
@@ -104,6 +108,7 @@ class _Loop:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._rules = Forwarder()
+        self._lingering = Lingering()
         self._taps: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._senders: dict[tuple[bytes, bool], _Sender] = {}
@@ -138,6 +143,8 @@ class _Loop:
             now = time.monotonic()
             if now >= report_at:
                 self._report()
+                if self._lingering.over(now):
+                    self._put_to_work(now)
                 report_at = now + REPORT_EVERY_S
 
     # The control side
@@ -168,8 +175,13 @@ class _Loop:
         return True
 
     def _configure(self, value: list[tuple[object, ...]]) -> None:
-        tunnels = channel.unpack_tunnels(value)
-        self._rules.configure(tunnels, time.monotonic())
+        now = time.monotonic()
+        self._lingering.take(channel.unpack_tunnels(value), now)
+        self._put_to_work(now)
+
+    def _put_to_work(self, now: float) -> None:
+        tunnels = self._lingering.tunnels(now)
+        self._rules.configure(tunnels, now)
         self._adjacencies = {tunnel.name: tunnel.adjacencies for tunnel in tunnels.values()}
         self._point_to_point = frozenset(tunnel.name for tunnel in tunnels.values() if not tunnel.multipoint)
         self._locals = frozenset(tunnel.local.packed for tunnel in tunnels.values() if tunnel.local is not None)

@@ -22,12 +22,15 @@ from iosish.plane.device_name import device_name, other_names
 from iosish.plane.plan import (
     AddAddress,
     CreateDevice,
+    Found,
     Observed,
     Owned,
     RemoveAddress,
     RemoveDevice,
     RemoveNeighbour,
+    SetMtu,
     SetNeighbour,
+    SetUp,
     Step,
     in_the_way,
     plan,
@@ -63,6 +66,7 @@ class UserPlane:
         self._applied: Desired | None = None
         self._owned_devices: set[str] = set()
         self._owned_addresses: set[tuple[str, IPv4Interface]] = set()
+        self._found: dict[str, Found] = {}
         self._devices: dict[str, str] = {}
         self._told: dict[str, LinkState] = {}
         self._reasons: dict[str, str] = {}
@@ -75,10 +79,11 @@ class UserPlane:
         self._loop = asyncio.get_running_loop()
         self._channel: socket.socket | None = None
         self._waiting: deque[tuple[bytes, int | None]] = deque()
-        self._carried: dict[str, Tunnel] = {}
+        self._carried: Mapping[str, Tunnel] = {}
         self._held: list[bytes] = []
         self._pid: int | None = None
         self._forked_at = 0.0
+        self._why = ""
         self._replacing: asyncio.TimerHandle | None = None
         self._settings_before: dict[str, int] = {}
         self._counting: asyncio.Future[tuple[dict[str, InterfaceCounters], dict[str, int]]] | None = None
@@ -101,7 +106,7 @@ class UserPlane:
 
     def apply(self, desired: Desired) -> None:
         self._desired = desired
-        self._carry(_overlapping(self._carried, desired.tunnels))
+        self._carry(desired.tunnels)
         self._settled.clear()
         self._wanted.set()
 
@@ -197,10 +202,13 @@ class UserPlane:
     def _forwarder_died(self) -> None:
         """Start another one: at once, unless this one ended as soon as it began."""
         lived_s = self._loop.time() - self._forked_at
+        why, self._why = self._why, ""
         self._end_forwarder()
         if self._stopping:
             return
-        self._sink.noticed(LogEvent("IOSISH", 3, "FORWARDER", "The forwarder process ended; a new one takes over"))
+        self._sink.noticed(
+            LogEvent("IOSISH", 3, "FORWARDER", f"The forwarder process ended{why}; a new one takes over")
+        )
         wait_s = 0.0 if lived_s >= FORWARDER_MIN_LIFE_S else FORWARDER_MIN_LIFE_S
         self._replacing = self._loop.call_later(wait_s, self._replace_forwarder)
 
@@ -218,7 +226,7 @@ class UserPlane:
         if descriptor is not None:
             self._tell(pack(channel.TAP, tunnel), os.dup(descriptor))
 
-    def _carry(self, tunnels: dict[str, Tunnel]) -> None:
+    def _carry(self, tunnels: Mapping[str, Tunnel]) -> None:
         """Give the forwarder its tables. One that still waits is overtaken: the latest is right for all behind it."""
         if tunnels == self._carried:
             return
@@ -286,6 +294,8 @@ class UserPlane:
             case channel.REFUSED, list(refused):
                 for tunnel, reason, source in self._refusals.worth_telling(refused, self._loop.time()):
                     self._sink.dropped(tunnel, reason, IPv4Address(source))
+            case channel.ENDED, str(why):
+                self._why = f" ({why})"
             case channel.COUNTED, (dict(counters), dict(drops)):
                 if self._counting is not None and not self._counting.done():
                     self._counting.set_result((channel.unpack_counters(counters), drops))
@@ -327,18 +337,31 @@ class UserPlane:
                 self._stale = True
             self._wanted.clear()
             desired = self._desired
-            if self._stale or self._applied is None or not _only_neighbours(self._applied, desired):
-                self._stale = False
-                await self._converge(desired)
-            else:
-                await self._set_neighbours(self._applied, desired)
+            held, self._held = self._held, []  # what comes from now on may wait for a later picture
+            try:
+                await self._reach(desired)
+            except Exception as error:  # of our own making: told, and tried again, for the router must go on
+                self._failed(error)
             self._applied = desired
-            held, self._held = self._held, []
+            if not self._wanted.is_set():
+                self._settled.set()
+                held, self._held = held + self._held, []
             for message in held:
                 self._offer(message)
-            if not self._wanted.is_set():
-                self._carry(dict(desired.tunnels))
-                self._settled.set()
+
+    async def _reach(self, desired: Desired) -> None:
+        if self._stale or self._applied is None or not _only_neighbours(self._applied, desired):
+            self._stale = False
+            await self._converge(desired)
+        else:
+            await self._set_neighbours(self._applied, desired)
+
+    def _failed(self, error: Exception) -> None:
+        reason = f"The data plane failed ({type(error).__name__}: {error}); it tries again"
+        if self._reasons.get("") != reason:
+            self._sink.noticed(LogEvent("IOSISH", 3, "PLANE", reason))
+        self._reasons[""] = reason
+        self._stale = True
 
     async def _set_neighbours(self, before: Desired, desired: Desired) -> None:
         """The quick way for what changes most: a packet may wait for it."""
@@ -375,7 +398,7 @@ class UserPlane:
                 continue
             try:
                 await self._kernel.apply(step)
-                self._note(step)
+                self._note(step, observed)
             except kernel.StepError as error:
                 self._reasons[step.device or ""] = str(error)
                 if step.device is not None and step.rank < AddAddress.rank:
@@ -385,16 +408,21 @@ class UserPlane:
         self._report(desired, observed)
 
     def _owned(self) -> Owned:
-        return Owned(frozenset(self._owned_devices), frozenset(self._owned_addresses))
+        return Owned(frozenset(self._owned_devices), frozenset(self._owned_addresses), dict(self._found))
 
-    def _note(self, step: Step) -> None:
-        """Remember what is ours."""
+    def _note(self, step: Step, before: Observed) -> None:
+        """Remember what is ours, and how what is not was found."""
         match step:
-            case CreateDevice(device=str(device)):
+            case CreateDevice(device=str(device), kind=kind):
                 self._owned_devices.add(device)
-                for name in self._desired.tunnels:
-                    if self._devices.get(name) == device:
+                if kind is LinkKind.TUNNEL:
+                    for name in [name for name, behind in self._devices.items() if behind == device]:
                         self._hand_over(name)
+            case SetMtu(device=str(device)) | SetUp(device=str(device)) if device not in self._owned_devices:
+                there, found = before.devices[device], self._found.get(device)
+                if found is None or found.index != there.index:
+                    found = Found(there.index)
+                self._found[device] = found.after(step, there)
             case RemoveDevice(device=str(device)):
                 self._owned_devices.discard(device)
                 self._tell(pack(channel.NO_TAP, next((n for n, d in self._devices.items() if d == device), device)))
@@ -449,19 +477,6 @@ def _only_neighbours(before: Desired, desired: Desired) -> bool:
         return False
     kinds = {name: tunnel.multipoint for name, tunnel in before.tunnels.items()}
     return kinds == {name: tunnel.multipoint for name, tunnel in desired.tunnels.items()}
-
-
-def _overlapping(before: Mapping[str, Tunnel], after: Mapping[str, Tunnel]) -> dict[str, Tunnel]:
-    """The tunnels of `after` that still know the adjacencies of `before`.
-
-    The kernel's neighbours change one by one after the tables: until then packets take the old ones.
-    """
-    overlapping = dict(after)
-    for name, tunnel in after.items():
-        old = before.get(name)
-        if old is not None and old.multipoint and tunnel.multipoint and old.adjacencies.keys() - tunnel.adjacencies:
-            overlapping[name] = replace(tunnel, adjacencies={**old.adjacencies, **tunnel.adjacencies})
-    return overlapping
 
 
 def _speed_kbps(device: str) -> int | None:
