@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
@@ -67,6 +67,13 @@ class Pair:
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
+    with cloud() as pair:
+        yield pair
+
+
+@contextmanager
+def cloud() -> Iterator[Pair]:
+    """A hub and a spoke, on one cable."""
     with ExitStack() as stack:
         left, right = (stack.enter_context(Namespace()) for _ in range(2))
         stack.enter_context(cabled((left, "Fa0-0"), (right, "Fa0-0")))
