@@ -25,15 +25,20 @@ QUICK = "interface Tunnel0\n ip nhrp registration timeout 1\n ip nhrp holdtime 3
 AS_BEFORE = "interface Tunnel0\n no ip nhrp registration timeout\n no ip nhrp holdtime"
 
 
+#: The GRE protocol type of NHRP, and where its packets say what they are.
+NHRP, TYPE = 0x2001, 17
+
+
 def bump(lab: Lab, *routers: str) -> None:
     """`shutdown`, `no shutdown` on their tunnels."""
     for router in routers:
         lab.configure(router, "interface Tunnel0\n shutdown\n no shutdown")
 
 
-def gre(packets: list[Packet], protocol: int) -> list[tuple[str, str]]:
-    """Outer source and destination of the GRE packets of a protocol, in order."""
-    return [(p[IP].src, p[IP].dst) for p in packets if GRE in p and p[GRE].proto == protocol]
+def resolution_paths(packets: list[Packet]) -> list[tuple[str, str]]:
+    """Outer source and destination of NHRP resolution requests and replies, in order."""
+    nhrp = [p for p in packets if GRE in p and p[GRE].proto == NHRP]
+    return [(p[IP].src, p[IP].dst) for p in nhrp if bytes(p[GRE].payload)[TYPE] in (1, 2)]
 
 
 def echo_paths(packets: list[Packet], kind: int) -> list[tuple[str, str]]:
@@ -54,7 +59,9 @@ def test_a4_the_first_packets_go_by_the_hub_then_direct(classic: Lab) -> None:
     assert requests[5:] == [("172.16.25.2", "172.16.45.2")] * 5
     assert replies[5:] == [("172.16.45.2", "172.16.25.2")] * 5
     # R2 asks for R4 and R4 for R2; requests and replies go by the hub.
-    assert sorted(gre(packets, 0x2001)) == [("172.16.15.2", "172.16.25.2")] * 2 + [("172.16.25.2", "172.16.15.2")] * 2
+    assert (
+        sorted(resolution_paths(packets)) == [("172.16.15.2", "172.16.25.2")] * 2 + [("172.16.25.2", "172.16.15.2")] * 2
+    )
 
 
 def test_a4_the_way_of_a_packet_is_seen_by_traceroute(classic: Lab) -> None:
