@@ -56,7 +56,8 @@ class Router:
     def link_changed(self, state: LinkState, now: float) -> None:
         if self.links.get(state.name) != state:
             self.links[state.name] = state
-            self._reconcile(now)
+            if kind(state.name) != "Loopback":  # up whatever its device does: a thousand of them cost nothing
+                self._reconcile(now)
 
     def next_hop_missed(self, interface: str, address: IPv4Address, now: float) -> None:
         self.nhrp.resolve(interface, address, now)

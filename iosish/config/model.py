@@ -37,7 +37,7 @@ class IpAddress:
 
     @property
     def interface(self) -> IPv4Interface:
-        return IPv4Interface((str(self.address), str(self.mask)))
+        return IPv4Interface((int(self.address), int(self.mask).bit_count()))
 
     @property
     def network(self) -> IPv4Network:
