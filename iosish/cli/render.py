@@ -64,12 +64,18 @@ def _section(
                 yield line.text, command, _kept_body(grammar, command, line, depth) if opens else None
         elif command.words[-1].hidden:
             continue  # another spelling of a line that is shown elsewhere
+        elif command.field is not None and command.field.path in opened:
+            continue  # shown with the first of the commands that fill this field
+        elif command.field is not None and command.enters is None and len(command.keys) > 1:
+            opened.add(command.field.path)
+            alternatives = [other for other in mode.commands() if other.field == command.field]
+            yield from ((text, command, None) for text in _listed(alternatives, section))
         elif command.field is not None and command.enters is None:
             for text in _field_lines(command, section):
                 yield text, command, None
             if command.absent is not None and _denied(mode, command, section):
                 yield command.absent, command, None
-        elif command.field is not None and command.field.path not in opened:
+        elif command.field is not None:
             opened.add(command.field.path)
             alternatives = [other for other in mode.commands() if other.enters and other.field == command.field]
             yield from _entries(grammar, alternatives, section, depth)
@@ -107,6 +113,17 @@ def _entries(
             keys = dict(zip(command.keys, key if isinstance(key, tuple) else (key,), strict=True))
             if command.enters and _owns(command, keys):
                 yield _spell(command, keys), command, _body(grammar, grammar.modes[command.enters], entry, depth + 1)
+                break
+
+
+def _listed(commands: list[Command], section: Any) -> Iterator[str]:
+    """The lines of a list whose entries have several spellings (`ip route`), by their first two key parts."""
+    entries = _value_at(commands[0], section)[1]
+    for key in sorted(entries, key=lambda parts: parts[:2]):
+        for command in commands:
+            keys = dict(zip(command.keys, key, strict=True))
+            if text := next(_record_line(command, entries[key], keys), None):
+                yield text
                 break
 
 

@@ -78,3 +78,12 @@ def test_a_line_is_wrong_where_the_mode_that_could_read_farthest_says(grammar: G
         '% Ambiguous command:  "i"',
         "% Incomplete command.",
     ]
+
+
+def test_routes_are_listed_by_their_prefix_whichever_way_they_lead(grammar: Grammar) -> None:
+    text = (
+        "ip route 10.0.0.0 255.0.0.0 Null0\n"
+        "ip route 0.0.0.0 0.0.0.0 172.16.0.1\n"
+        "ip route 10.0.0.0 255.255.0.0 Tunnel0 192.168.0.1"
+    )
+    assert shown(grammar, text) == [text.split("\n")[index] for index in (1, 0, 2)]
