@@ -346,7 +346,8 @@ def _write_cache(file: Path, compiled: Compiled) -> None:
 def load(folder: Path) -> Grammar:
     """The grammar in `folder`. Raises GrammarError or NotationError when it is not sound."""
     files = sorted(folder.glob("*.cli"))
-    digest = hashlib.sha256(__version__.encode())
+    # Another reader of the files makes another compiled form.
+    digest = hashlib.sha256(__version__.encode() + Path(__file__).with_name("notation.py").read_bytes())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     cache = _cache_file(digest.hexdigest())
