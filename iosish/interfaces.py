@@ -11,6 +11,8 @@ from iosish.config.model import Config, Interface
 from iosish.desired import LinkState
 from iosish.rib import Rib, build
 
+#: Kinds that need no device from outside.
+DEVICELESS = ("Tunnel", "Loopback", "Null")
 GRE_MODES = ("gre ip", "gre multipoint")
 #: Outer headers in front of an inner packet (RFC 2784, 2890): IP and GRE, and the key.
 GRE_OVERHEAD, KEY_OVERHEAD = 24, 4

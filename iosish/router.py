@@ -45,6 +45,7 @@ class Router:
         self._nhrp_version: object = None
         self._changed = False
         self._events: list[Event] = []
+        self._reasons_said: dict[str, str] = {}
 
     # What the driver tells
 
@@ -133,28 +134,29 @@ class Router:
     def _note_changes(self, before: Mapping[str, Status], now: float) -> None:
         for name, status in self.statuses.items():
             old = before.get(name)
-            if old is not None and (old.admin_up, old.line_up) == (status.admin_up, status.line_up):
-                if old.reason != status.reason and status.reason and not status.line_up:
-                    self._say_why(status)
-                continue
-            self.changed_at[name] = now
-            for event in _transitions(old, status):
-                self._log(event)
-            if not status.line_up and status.admin_up:
-                self._say_why(status)
+            if old is None or (old.admin_up, old.line_up) != (status.admin_up, status.line_up):
+                self.changed_at[name] = now
+                for event in _transitions(old, status):
+                    self._log(event)
         for name in set(before) - set(self.statuses):
             self.changed_at.pop(name, None)
+            self._reasons_said.pop(name, None)
+        self._say_reasons()
 
-    def _say_why(self, status: Status) -> None:
-        """Log why a line stays down, once the plane has said what there is; a mere loss of carrier says it itself."""
-        unknown = any(
-            name not in self.links
-            for name in self.config.interfaces
-            if kind(name) not in ("Tunnel", "Loopback", "Null")
-        )
-        if unknown or status.reason is None or status.reason.endswith(("is down", "no carrier")):
+    def _say_reasons(self) -> None:
+        """Log why a line stays down, each reason once, when the plane has said of all devices if they are there."""
+        if any(name not in self.links for name in self.config.interfaces if kind(name) not in interfaces.DEVICELESS):
             return
-        self._log(LogEvent("IOSISH", 4, "LINE_DOWN", f"Interface {status.name} stays down: {status.reason}"))
+        for name, status in self.statuses.items():
+            reason = status.reason if status.admin_up and not status.line_up else None
+            # A lost carrier is said by the change of state itself, also to those that hang on it.
+            if reason is not None and reason.endswith(("is down", "no carrier")):
+                reason = None
+            if reason is None:
+                self._reasons_said.pop(name, None)
+            elif self._reasons_said.get(name) != reason:
+                self._reasons_said[name] = reason
+                self._log(LogEvent("IOSISH", 4, "LINE_DOWN", f"Interface {name} stays down: {reason}"))
 
     def _nhrp_config(self) -> nhrp_config.NhrpConfig:
         tunnels: dict[str, nhrp_config.NhrpInterface] = {}

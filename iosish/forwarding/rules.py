@@ -223,6 +223,8 @@ class Forwarder:
             if not total:
                 return self._refuse("bad inner packet", state, source)
             payload = payload[:total]
+            if payload[12:16] == state.address:
+                return self._refuse("own address inside", state, source)  # forged, or it went round in a loop
             if state.tunnel.adjust_mss is not None:
                 payload = bytes(mss.clamp(payload, state.tunnel.adjust_mss))
             if ipv4.is_group(payload[16:20]):

@@ -42,6 +42,11 @@ def inner(size: int = 100, **fields: Any) -> bytes:
     return raw(IP(**header) / UDP(sport=1, dport=2) / bytes(size - 28))
 
 
+def heard(size: int = 100, **fields: Any) -> bytes:
+    """As `inner`, but from a spoke to the hub."""
+    return inner(size, **{"src": "192.168.0.2", "dst": "192.168.0.1", **fields})
+
+
 def framed(packet: bytes, key: int | None = None, protocol: int = gre.IPV4) -> bytes:
     return gre.build(protocol, key) + packet
 
@@ -255,21 +260,21 @@ class TestReceive:
 
     def test_the_key_chooses_between_two_clouds_of_one_source(self) -> None:
         rules = forwarder(replace(HUB, key=1), replace(HUB, name="Tunnel1", key=2))
-        assert [(rules.receive(R2, R1, framed(inner(), key), 1.0) or ("none",))[0] for key in (1, 2)] == [
+        assert [(rules.receive(R2, R1, framed(heard(), key), 1.0) or ("none",))[0] for key in (1, 2)] == [
             "Tunnel0",
             "Tunnel1",
         ]
 
     def test_a_point_to_point_tunnel_goes_before_the_cloud_of_the_same_source(self) -> None:
         rules = forwarder(HUB, POINT_TO_POINT)
-        assert (rules.receive(R2, R1, framed(inner()), 1.0) or ("none",))[0] == "Tunnel9"
-        assert (rules.receive(R3, R1, framed(inner()), 1.0) or ("none",))[0] == "Tunnel0"
+        assert (rules.receive(R2, R1, framed(heard()), 1.0) or ("none",))[0] == "Tunnel9"
+        assert (rules.receive(R3, R1, framed(heard()), 1.0) or ("none",))[0] == "Tunnel0"
 
     @pytest.mark.parametrize(("ours", "theirs"), [(None, 5), (5, None), (5, 6), (0, None), (None, 0)])
     def test_a_key_on_one_side_only_is_a_mismatch(self, ours: int | None, theirs: int | None) -> None:
         rules = forwarder(replace(HUB, key=ours))
         for _ in range(3):
-            assert rules.receive(R2, R1, framed(inner(), theirs), 1.0) is None
+            assert rules.receive(R2, R1, framed(heard(), theirs), 1.0) is None
         assert reasons(rules) == {"key mismatch": 3}
         assert rules.take_refused() == [("Tunnel0", "key mismatch", R2)]  # told once
         assert rules.take_refused() == []
@@ -284,6 +289,7 @@ class TestReceive:
             (octets("0.0.0.0"), R1, framed(inner()), "bad source"),
             (octets("224.0.0.9"), R1, framed(inner()), "bad source"),
             (octets("255.255.255.255"), R1, framed(inner()), "bad source"),
+            (R2, R1, framed(inner(src="192.168.0.1")), "own address inside"),
             (R2, R1, framed(b""), "bad inner packet"),
             (R2, R1, framed(inner()[:60]), "bad inner packet"),
             (R2, R1, framed(b"\x41" + inner()[1:]), "bad inner packet"),
@@ -301,7 +307,7 @@ class TestReceive:
 
     def test_a_blocked_tunnel_takes_nothing_in(self) -> None:
         rules = forwarder(replace(HUB, blocked="no protection"))
-        assert rules.receive(R2, R1, framed(inner()), 1.0) is None
+        assert rules.receive(R2, R1, framed(heard()), 1.0) is None
         assert rules.receive(R2, R1, framed(b"nhrp", protocol=gre.NHRP), 1.0) is None
         assert reasons(rules) == {"tunnel blocked": 2}
 
@@ -333,7 +339,8 @@ class TestReceive:
     @given(size=st.integers(28, 3000), mtu=st.integers(68, 1500), key=st.none() | st.integers(0, 2**32 - 1))
     def test_what_one_end_sends_the_other_delivers(self, size: int, mtu: int, key: int | None) -> None:
         hub = forwarder(replace(HUB, mtu=mtu, key=key))
-        spoke = forwarder(replace(HUB, local=IPv4Address("172.16.25.2"), key=key))
+        inside = IPv4Address("192.168.0.2")
+        spoke = forwarder(replace(HUB, local=IPv4Address("172.16.25.2"), address=inside, key=key))
         packet = inner(size)
         delivered = []
         for destination, *_, frame in hub.transmit("Tunnel0", 2, packet, 1.0):
@@ -348,7 +355,7 @@ class TestConfigureAndCount:
         rules = forwarder()
         for _ in range(5):
             rules.transmit("Tunnel0", 2, inner(100), 3.0)
-        rules.receive(R2, R1, framed(inner(100)), 4.0)
+        rules.receive(R2, R1, framed(heard(100)), 4.0)
         counters = rules.counters["Tunnel0"]
         # IOS counts five pings of 100 octets as 620
         assert (counters.packets_out, counters.bytes_out, counters.last_out) == (5, 620, 3.0)
@@ -357,7 +364,7 @@ class TestConfigureAndCount:
     def test_multicast_counts_apart(self) -> None:
         rules = forwarder()
         rules.transmit("Tunnel0", MULTICAST, inner(dst="224.0.0.5"), 1.0)
-        rules.receive(R2, R1, framed(inner(dst="224.0.0.5")), 1.0)
+        rules.receive(R2, R1, framed(heard(dst="224.0.0.5")), 1.0)
         counters = rules.counters["Tunnel0"]
         assert (counters.multicast_out, counters.multicast_in) == (3, 1)
 
@@ -378,7 +385,7 @@ class TestConfigureAndCount:
         rules.configure({}, 3.0)
         assert rules.counters == {}
         assert rules.transmit("Tunnel0", 2, inner(), 3.0) == []
-        assert rules.receive(R2, R1, framed(inner()), 3.0) is None
+        assert rules.receive(R2, R1, framed(heard()), 3.0) is None
         assert reasons(rules) == {"unknown tunnel": 2}
 
     def test_a_peer_that_moved_is_reached_at_its_new_address_at_once(self) -> None:

@@ -176,3 +176,5 @@ def test_a_protected_tunnel_stays_down_and_says_why(classic: dict[str, str], rea
     assert not status.line_up
     assert status.reason == "tunnel protection with profile P: IPsec is not supported yet"
     assert not [capture for capture in captured if capture.packet[9] == 47]
+    said = [event.text for _, event in lab["R2"].events if event.mnemonic == "LINE_DOWN"]
+    assert said == [f"Interface Tunnel0 stays down: {status.reason}"]
