@@ -27,7 +27,7 @@ ROUTE_PROTOCOL = 73
 _MAIN_TABLE = 254
 _BLACKHOLE = 6
 _SCOPE_NOWHERE = 255
-_IFF_UP, _IFF_RUNNING, _IFF_NOARP = 0x1, 0x40, 0x80
+_IFF_UP, _IFF_NOARP = 0x1, 0x80
 _NUD_PERMANENT, _NUD_FAILED = 0x80, 0x20
 _GROUPS = 1 | 4 | 0x10 | 0x40  # links, neighbours, IPv4 addresses, IPv4 routes
 _RECEIVE = 1 << 20
@@ -181,7 +181,8 @@ class Kernel:
                 name,
                 link["index"],
                 bool(flags & _IFF_UP),
-                bool(flags & _IFF_RUNNING),
+                # IFF_RUNNING follows up to a second later (linkwatch).
+                bool(flags & _IFF_UP and link.get_attr("IFLA_CARRIER")),
                 link.get_attr("IFLA_MTU") or 0,
                 link.get_attr("IFLA_ADDRESS") or "",
                 not flags & _IFF_NOARP,
