@@ -25,13 +25,17 @@ class LinkKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An interface as it should be. `mtu` None leaves a physical device's own."""
+    """An interface as it should be. `mtu` None leaves a physical device's own.
+
+    `adjust_mss` is the highest TCP MSS of connections through a physical device; a tunnel's is in its `Tunnel`.
+    """
 
     name: str
     kind: LinkKind
     up: bool
     mtu: int | None = None
     addresses: tuple[IPv4Interface, ...] = ()
+    adjust_mss: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,7 +258,8 @@ def _link(interface: Interface, status: Status) -> Link | None:
         mtu = interface.ip_mtu or interfaces.transport_mtu(interface)
         # A tunnel that is down has no device routes, so that nothing is sent into it.
         return Link(interface.name, LinkKind.TUNNEL, status.line_up, mtu, addresses)
-    return Link(interface.name, LinkKind.PHYSICAL, status.admin_up, interface.ip_mtu or interface.mtu, addresses)
+    own_mtu, mss = interface.ip_mtu or interface.mtu, interface.adjust_mss
+    return Link(interface.name, LinkKind.PHYSICAL, status.admin_up, own_mtu, addresses, mss)
 
 
 def _tunnel(interface: Interface, status: Status) -> Tunnel:

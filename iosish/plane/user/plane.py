@@ -37,6 +37,7 @@ from iosish.plane.plan import (
 )
 from iosish.plane.user import channel, forwarder, kernel
 from iosish.plane.user.channel import pack
+from iosish.plane.user.mss_clamp import MssClamp
 from iosish.plane.user.refusals import Refusals
 
 #: Steps that failed are tried again this much later.
@@ -89,6 +90,7 @@ class UserPlane:
         self._counting: asyncio.Future[tuple[dict[str, InterfaceCounters], dict[str, int]]] | None = None
         self._stopping = False
         self._refusals = Refusals()
+        self._mss_clamp = MssClamp()
 
     # Plane
 
@@ -164,6 +166,7 @@ class UserPlane:
         kernel.restore_namespace(self._settings_before)
 
     async def _take_back(self) -> None:
+        self._mss_clamp.apply({})
         try:
             observed = await self._kernel.observe(frozenset(self._owned_devices))
         except (NetlinkError, OSError):
@@ -405,7 +408,15 @@ class UserPlane:
                     failed.add(step.device)
         if steps:
             observed = await self._observe()
+        self._clamp(desired, observed)
         self._report(desired, observed)
+
+    def _clamp(self, desired: Desired, observed: Observed) -> None:
+        clamps: dict[str, int] = {}
+        for name, link in desired.links.items():
+            if link.adjust_mss is not None and self._devices[name] in observed.devices:
+                clamps[self._devices[name]] = link.adjust_mss
+        self._reasons = {**self._mss_clamp.apply(clamps), **self._reasons}
 
     def _owned(self) -> Owned:
         return Owned(frozenset(self._owned_devices), frozenset(self._owned_addresses), dict(self._found))
