@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 
 from iosish.forwarding import ipv4
 from iosish.plane.memory.reassembly import DATAGRAMS_MAX, Reassembly
@@ -43,6 +44,21 @@ def test_ping_through_a_router() -> None:
     assert path.world.run_until(path.a.answered, ceiling=5.0)
     # four wires of 8 ms; the reply left with TTL 255
     assert path.a.icmp == [(ECHO_REPLY, 0, "10.0.2.2", 254, 0.132)]
+
+
+@pytest.mark.parametrize("clamped", [{FA00: 1200}, {FA01: 1200}, {FA00: 1200, FA01: 1300}, {FA00: 1460}, {}])
+def test_the_mss_of_a_connection_through_a_router(clamped: dict[str, int]) -> None:
+    path = Path()
+    links = (link(FA00, "10.0.1.1/24"), link(FA01, "10.0.2.1/24"))
+    path.router.plane.apply(wanted(*(replace(each, adjust_mss=clamped.get(each.name)) for each in links)))
+    seen: list[Capture] = []
+    path.right.tap(seen)
+    for asked in (1460, 900):
+        syn = IP(src="10.0.1.2", dst="10.0.2.2") / TCP(dport=80, flags="S", options=[("MSS", asked)])
+        path.a.plane.send_ip(IPv4Address("10.0.2.2"), ipv4.TCP, bytes(syn)[20:])
+    path.world.run_until(1.0)
+    arrived = [IP(capture.packet)[TCP] for capture in seen if capture.packet[9] == ipv4.TCP]
+    assert [dict(tcp.options)["MSS"] for tcp in arrived] == [min([1460, *clamped.values()]), 900]
 
 
 def test_ping_of_an_own_address() -> None:

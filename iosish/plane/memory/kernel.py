@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import NamedTuple, Protocol
 
 from iosish.desired import KernelRoute, LinkKind
-from iosish.forwarding import gre, ipv4
+from iosish.forwarding import gre, ipv4, mss
 from iosish.forwarding.rules import MULTICAST, Forwarder, Outer
 from iosish.forwarding.tables import DropCounters, InterfaceCounters, Tunnel
 from iosish.plane.memory.held import HeldPackets
@@ -38,6 +38,7 @@ class Interface:
     up: bool = False
     mtu: int = 1500
     addresses: tuple[IPv4Interface, ...] = ()
+    adjust_mss: int | None = None
     wire: Wire | None = None
     end: End | None = None
     counters: InterfaceCounters = field(default_factory=InterfaceCounters)
@@ -180,9 +181,9 @@ class Kernel:
         elif ipv4.is_group(destination) or destination in self._broadcasts:
             self._drop("multicast without listener")
         else:
-            self._forward(packet)
+            self._forward(interface, packet)
 
-    def _forward(self, packet: bytes) -> None:
+    def _forward(self, arrived_on: Interface, packet: bytes) -> None:
         destination = packet[16:20]
         if not ipv4.is_host(destination):
             self._drop("bad destination address")
@@ -191,7 +192,13 @@ class Kernel:
             self._answer(packet, _TIME_EXCEEDED)
             return
         hop = self._routes.lookup(destination)
-        failure = _NET_UNREACHABLE if hop is None else self._emit(hop, ipv4.with_ttl_decremented(packet), 0)
+        failure: _Failure | None = _NET_UNREACHABLE
+        if hop is not None:
+            onward = ipv4.with_ttl_decremented(packet)
+            for way in (arrived_on, self.interfaces.get(hop.interface or "")):
+                if way is not None and way.adjust_mss is not None:
+                    onward = bytes(mss.clamp(onward, way.adjust_mss))
+            failure = self._emit(hop, onward, 0)
         if failure is not None:
             self._drop("unreachable")
             self._answer(packet, failure)

@@ -215,6 +215,7 @@ class MemoryPlane:
             link = self._links.get(name)
             interface.up = link is not None and link.up
             interface.addresses = () if link is None else link.addresses
+            interface.adjust_mss = None if link is None else link.adjust_mss
             if link is not None and link.mtu is not None:
                 interface.mtu = link.mtu
         self._refreshing = True  # our own ends change one by one: look at them when all have
