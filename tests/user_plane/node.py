@@ -299,7 +299,7 @@ async def _serve() -> None:
         elif what == "send":
             plane.send(values[0])
         elif what == "forwarder":
-            given = plane._pid
+            given = plane._forwarder.pid
         elif what in ("stop", "stop_plane"):
             await plane.stop()
         with contextlib.suppress(BrokenPipeError):

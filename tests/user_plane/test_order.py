@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 from iosish.desired import Desired, KernelRoute
 from iosish.engine import Datagram
-from iosish.plane.user import UserPlane, channel
+from iosish.plane.user import UserPlane
 
 DATAGRAM = Datagram("Tunnel0", IPv4Address("172.16.15.2"), IPv4Address("172.16.25.2"), b"a registration request")
 EMPTY = Desired()
@@ -24,6 +24,7 @@ class Slow(UserPlane):
     def __init__(self) -> None:
         super().__init__(Mock(), {})
         self.done: list[object] = []
+        self._forwarder.send = self.sent  # type: ignore[method-assign] # there is no forwarder to send to
 
     async def _converge(self, desired: Desired) -> None:
         if desired is EMPTY:
@@ -31,9 +32,8 @@ class Slow(UserPlane):
             self.send(DATAGRAM)
         self.done.append(desired)
 
-    def _offer(self, message: bytes) -> None:
-        if channel.unpack(message)[0] == channel.SEND:
-            self.done.append(DATAGRAM)
+    def sent(self, tunnel: str, peer: IPv4Address, payload: bytes) -> None:
+        self.done.append(Datagram(tunnel, peer, DATAGRAM.local, payload))
 
 
 async def worked() -> list[object]:

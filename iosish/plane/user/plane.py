@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import socket
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
 from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink
 from iosish.engine import Datagram, LogEvent
-from iosish.forwarding.tables import InterfaceCounters, Tunnel
 from iosish.plane.device_name import device_name, other_names
 from iosish.plane.plan import (
     AddAddress,
@@ -35,20 +31,14 @@ from iosish.plane.plan import (
     in_the_way,
     plan,
 )
-from iosish.plane.user import channel, forwarder, kernel
-from iosish.plane.user.channel import pack
+from iosish.plane.user import kernel
+from iosish.plane.user.forwarder_link import QUEUE_MAX, ForwarderLink
 from iosish.plane.user.mss_clamp import MssClamp
-from iosish.plane.user.refusals import Refusals
 
 #: Steps that failed are tried again this much later.
 RETRY_S = 2.0
 #: The kernel's tables changed while they were read: read them again this much later.
 READ_AGAIN_S = 0.05
-#: A forwarder that ends sooner than this after its start is replaced only when as much time has gone by.
-FORWARDER_MIN_LIFE_S = 1.0
-COUNTERS_WITHIN_S = 1.0
-#: When so many messages to the forwarder wait for room, NHRP is lost, as on a full link. Tables and devices are not.
-QUEUE_MAX = 1000
 
 
 class UserPlane:
@@ -78,18 +68,9 @@ class UserPlane:
         self._worker: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
         self._loop = asyncio.get_running_loop()
-        self._channel: socket.socket | None = None
-        self._waiting: deque[tuple[bytes, int | None]] = deque()
-        self._carried: Mapping[str, Tunnel] = {}
-        self._held: list[bytes] = []
-        self._pid: int | None = None
-        self._forked_at = 0.0
-        self._why = ""
-        self._replacing: asyncio.TimerHandle | None = None
+        self._forwarder = ForwarderLink(sink, self._taps)
+        self._held: list[Datagram] = []
         self._settings_before: dict[str, int] = {}
-        self._counting: asyncio.Future[tuple[dict[str, InterfaceCounters], dict[str, int]]] | None = None
-        self._stopping = False
-        self._refusals = Refusals()
         self._mss_clamp = MssClamp()
 
     # Plane
@@ -97,7 +78,7 @@ class UserPlane:
     async def start(self) -> None:
         """Open netlink and fork the forwarder. Raises OSError without the rights for it."""
         self._settings_before = kernel.set_namespace()
-        self._start_forwarder()
+        self._forwarder.start()
         self._kernel = kernel.Kernel()
         await self._kernel.bring_up_loopback()
         self._listener = kernel.event_socket()
@@ -108,24 +89,23 @@ class UserPlane:
 
     def apply(self, desired: Desired) -> None:
         self._desired = desired
-        self._carry(desired.tunnels)
+        self._forwarder.carry(desired.tunnels)
         self._settled.clear()
         self._wanted.set()
 
     def send(self, datagram: Datagram) -> None:
         """What is asked about a packet leaves after that packet: first the neighbours that it may wait for are set."""
-        message = pack(channel.SEND, (datagram.interface, datagram.peer.packed, datagram.payload))
         if self._settled.is_set():
-            self._offer(message)
+            self._forwarder.send(datagram.interface, datagram.peer, datagram.payload)
         elif len(self._held) < QUEUE_MAX:
-            self._held.append(message)
+            self._held.append(datagram)
 
     async def settled(self) -> None:
         """Wait until what was applied last is in the kernel."""
         await self._settled.wait()
 
     async def counters(self) -> PlaneCounters:
-        tunnels, drops = await self._forwarder_counters()
+        tunnels, drops = await self._forwarder.counters()
         interfaces = {device: name for name, device in self._devices.items()}
         interfaces = {device: name for device, name in interfaces.items() if name not in self._desired.tunnels}
         counters = await self._kernel.read_counters(interfaces)
@@ -148,7 +128,6 @@ class UserPlane:
 
     async def stop(self) -> None:
         """Take back what is ours and end the forwarder."""
-        self._stopping = True
         if self._worker is not None:
             self._worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -160,9 +139,7 @@ class UserPlane:
             self._listener.close()
             self._listener = None
             self._kernel.close()
-        if self._replacing is not None:
-            self._replacing.cancel()
-        self._end_forwarder()
+        self._forwarder.end()
         kernel.restore_namespace(self._settings_before)
 
     async def _take_back(self) -> None:
@@ -175,145 +152,15 @@ class UserPlane:
             with contextlib.suppress(kernel.StepError):
                 await self._kernel.apply(step)
 
-    # The forwarder
-
-    def _start_forwarder(self) -> None:
-        own, its = channel.pair()
-        self._pid = forwarder.fork(its)
-        self._forked_at = self._loop.time()
-        its.close()
-        self._channel = own
-        self._loop.add_reader(own, self._heard)
-
-    def _end_forwarder(self) -> None:
-        if self._channel is not None:
-            self._loop.remove_reader(self._channel)
-            self._loop.remove_writer(self._channel)
-            self._channel.close()
-            self._channel = None
-        for _, descriptor in self._waiting:
-            if descriptor is not None:
-                os.close(descriptor)
-        self._waiting.clear()
-        if self._pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(self._pid, 0)
-            self._pid = None
-
-    def _forwarder_died(self) -> None:
-        """Start another one: at once, unless this one ended as soon as it began."""
-        lived_s = self._loop.time() - self._forked_at
-        why, self._why = self._why, ""
-        self._end_forwarder()
-        if self._stopping:
-            return
-        self._sink.noticed(
-            LogEvent("IOSISH", 3, "FORWARDER", f"The forwarder process ended{why}; a new one takes over")
-        )
-        wait_s = 0.0 if lived_s >= FORWARDER_MIN_LIFE_S else FORWARDER_MIN_LIFE_S
-        self._replacing = self._loop.call_later(wait_s, self._replace_forwarder)
-
-    def _replace_forwarder(self) -> None:
-        """Start the next one, with the same tables and devices."""
-        self._replacing = None
-        self._start_forwarder()
-        self._tell(pack(channel.TABLES, channel.pack_tunnels(self._carried)))
-        for name in self._desired.tunnels:
-            self._hand_over(name)
-
-    def _hand_over(self, tunnel: str) -> None:
-        device = self._devices.get(tunnel)
-        descriptor = self._kernel.descriptor(device) if device is not None else None
-        if descriptor is not None:
-            self._tell(pack(channel.TAP, tunnel), os.dup(descriptor))
-
-    def _carry(self, tunnels: Mapping[str, Tunnel]) -> None:
-        """Give the forwarder its tables. One that still waits is overtaken: the latest is right for all behind it."""
-        if tunnels == self._carried:
-            return
-        self._carried = tunnels
-        message = pack(channel.TABLES, channel.pack_tunnels(tunnels))
-        for place, (waiting, _) in enumerate(self._waiting):
-            if waiting[:1] == channel.TABLES:
-                self._waiting[place] = message, None
-                return
-        self._tell(message)
-
-    def _offer(self, message: bytes) -> None:
-        """Tell what may be lost while the forwarder does not keep up."""
-        if len(self._waiting) < QUEUE_MAX:
-            self._tell(message)
-
-    def _tell(self, message: bytes, descriptor: int | None = None) -> None:
-        if self._channel is None:
-            if descriptor is not None:
-                os.close(descriptor)
-            return
-        self._waiting.append((message, descriptor))
-        if len(self._waiting) == 1:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._channel is None:
-            return
-        while self._waiting:
-            message, descriptor = self._waiting[0]
-            try:
-                socket.send_fds(self._channel, [message], [] if descriptor is None else [descriptor])
-            except BlockingIOError:
-                self._loop.add_writer(self._channel, self._flush)
-                return
-            except OSError:
-                pass  # the reader sees that the forwarder is gone, or the message cannot be sent at all
-            self._waiting.popleft()
-            if descriptor is not None:
-                os.close(descriptor)
-        self._loop.remove_writer(self._channel)
-
-    def _heard(self) -> None:
-        for _ in range(forwarder.BURST):
-            if self._channel is None:
-                return
-            try:
-                message = self._channel.recv(channel.MESSAGE_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                message = b""
-            if not message:
-                self._forwarder_died()
-                return
-            self._take(*channel.unpack(message))
-
-    def _take(self, kind: bytes, value: object) -> None:
-        match kind, value:
-            case channel.RECEIVED, (str(name), bytes(source), bytes(local), bytes(payload)):
-                self._sink.received(Datagram(name, IPv4Address(source), IPv4Address(local), payload))
-            case channel.USED, dict(used):
-                for name, peers in used.items():
-                    self._sink.adjacencies_used(name, frozenset(IPv4Address(peer) for peer in peers))
-            case channel.REFUSED, list(refused):
-                for tunnel, reason, source in self._refusals.worth_telling(refused, self._loop.time()):
-                    self._sink.dropped(tunnel, reason, IPv4Address(source))
-            case channel.ENDED, str(why):
-                self._why = f" ({why})"
-            case channel.COUNTED, (dict(counters), dict(drops)):
-                if self._counting is not None and not self._counting.done():
-                    self._counting.set_result((channel.unpack_counters(counters), drops))
-
-    async def _forwarder_counters(self) -> tuple[dict[str, InterfaceCounters], dict[str, int]]:
-        if self._counting is None or self._counting.done():
-            self._counting = self._loop.create_future()
-            self._offer(pack(channel.COUNT, None))
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._counting), COUNTERS_WITHIN_S)
-        except TimeoutError:
-            self._counting = None  # the forwarder that was asked may be gone: the next one who asks asks anew
-            return {}, {}
-
     # The kernel
+
+    def _taps(self) -> Iterator[tuple[str, int]]:
+        """The tunnels that have their device, each with its descriptor."""
+        for name in self._desired.tunnels:
+            device = self._devices.get(name)
+            descriptor = self._kernel.descriptor(device) if device is not None else None
+            if descriptor is not None:
+                yield name, descriptor
 
     def _changed(self) -> None:
         missed, changed, lost = self._events.read()
@@ -349,8 +196,8 @@ class UserPlane:
             if not self._wanted.is_set():
                 self._settled.set()
                 held, self._held = held + self._held, []
-            for message in held:
-                self._offer(message)
+            for datagram in held:
+                self._forwarder.send(datagram.interface, datagram.peer, datagram.payload)
 
     async def _reach(self, desired: Desired) -> None:
         if self._stale or self._applied is None or not _only_neighbours(self._applied, desired):
@@ -427,8 +274,9 @@ class UserPlane:
             case CreateDevice(device=str(device), kind=kind):
                 self._owned_devices.add(device)
                 if kind is LinkKind.TUNNEL:
-                    for name in [name for name, behind in self._devices.items() if behind == device]:
-                        self._hand_over(name)
+                    for name, descriptor in self._taps():
+                        if self._devices[name] == device:
+                            self._forwarder.add_tap(name, descriptor)
             case SetMtu(device=str(device)) | SetUp(device=str(device)) if device not in self._owned_devices:
                 there, found = before.devices[device], self._found.get(device)
                 if found is None or found.index != there.index:
@@ -436,7 +284,9 @@ class UserPlane:
                 self._found[device] = found.after(step, there)
             case RemoveDevice(device=str(device)):
                 self._owned_devices.discard(device)
-                self._tell(pack(channel.NO_TAP, next((n for n, d in self._devices.items() if d == device), device)))
+                self._forwarder.drop_tap(
+                    next((name for name, behind in self._devices.items() if behind == device), device)
+                )
             case AddAddress(device=str(device), address=address):
                 if device not in self._owned_devices:
                     self._owned_addresses.add((device, address))

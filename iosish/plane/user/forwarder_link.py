@@ -1,0 +1,191 @@
+"""The control side's end of the forwarder process: starts it, replaces it when it ends, talks to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address
+
+from iosish.desired import PlaneSink
+from iosish.engine import Datagram, LogEvent
+from iosish.forwarding.tables import InterfaceCounters, Tunnel
+from iosish.plane.user import channel, forwarder
+from iosish.plane.user.channel import pack
+from iosish.plane.user.refusals import Refusals
+
+#: A forwarder that ends sooner than this after its start is replaced only when as much time has gone by.
+MIN_LIFE_S = 1.0
+COUNTERS_WITHIN_S = 1.0
+#: When so many messages to the forwarder wait for room, NHRP is lost, as on a full link. Tables and devices are not.
+QUEUE_MAX = 1000
+
+
+class ForwarderLink:
+    """What goes to the forwarder and comes from it. `taps` gives the tunnels and descriptors that a new one needs."""
+
+    def __init__(self, sink: PlaneSink, taps: Callable[[], Iterable[tuple[str, int]]]) -> None:
+        self._sink = sink
+        self._taps = taps
+        self._loop = asyncio.get_running_loop()
+        self._channel: socket.socket | None = None
+        self._waiting: deque[tuple[bytes, int | None]] = deque()
+        self._carried: Mapping[str, Tunnel] = {}
+        self._forked_at = 0.0
+        self._why = ""
+        self._replacing: asyncio.TimerHandle | None = None
+        self._counting: asyncio.Future[tuple[dict[str, InterfaceCounters], dict[str, int]]] | None = None
+        self._refusals = Refusals()
+        self.pid: int | None = None
+
+    def end(self) -> None:
+        """End the forwarder for good."""
+        if self._replacing is not None:
+            self._replacing.cancel()
+            self._replacing = None
+        self._end()
+
+    def send(self, tunnel: str, peer: IPv4Address, payload: bytes) -> None:
+        """Send NHRP; it is lost while the forwarder does not keep up."""
+        self._offer(pack(channel.SEND, (tunnel, peer.packed, payload)))
+
+    def add_tap(self, tunnel: str, descriptor: int) -> None:
+        """Hand over a tunnel's TAP; the descriptor stays the caller's."""
+        self._tell(pack(channel.TAP, tunnel), os.dup(descriptor))
+
+    def drop_tap(self, tunnel: str) -> None:
+        self._tell(pack(channel.NO_TAP, tunnel))
+
+    def start(self) -> None:
+        """Fork the forwarder. Raises OSError."""
+        own, its = channel.pair()
+        self.pid = forwarder.fork(its)
+        self._forked_at = self._loop.time()
+        its.close()
+        self._channel = own
+        self._loop.add_reader(own, self._heard)
+
+    def _end(self) -> None:
+        if self._channel is not None:
+            self._loop.remove_reader(self._channel)
+            self._loop.remove_writer(self._channel)
+            self._channel.close()
+            self._channel = None
+        for _, descriptor in self._waiting:
+            if descriptor is not None:
+                os.close(descriptor)
+        self._waiting.clear()
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
+            self.pid = None
+
+    def _died(self) -> None:
+        """Start another one: at once, unless this one ended as soon as it began."""
+        lived_s = self._loop.time() - self._forked_at
+        why, self._why = self._why, ""
+        self._end()
+        self._sink.noticed(
+            LogEvent("IOSISH", 3, "FORWARDER", f"The forwarder process ended{why}; a new one takes over")
+        )
+        wait_s = 0.0 if lived_s >= MIN_LIFE_S else MIN_LIFE_S
+        self._replacing = self._loop.call_later(wait_s, self._replace)
+
+    def _replace(self) -> None:
+        """Start the next one, with the same tables and devices."""
+        self._replacing = None
+        self.start()
+        self._tell(pack(channel.TABLES, channel.pack_tunnels(self._carried)))
+        for tunnel, descriptor in self._taps():
+            self.add_tap(tunnel, descriptor)
+
+    def carry(self, tunnels: Mapping[str, Tunnel]) -> None:
+        """Give the forwarder its tables. One that still waits is overtaken: the latest is right for all behind it."""
+        if tunnels == self._carried:
+            return
+        self._carried = tunnels
+        message = pack(channel.TABLES, channel.pack_tunnels(tunnels))
+        for place, (waiting, _) in enumerate(self._waiting):
+            if waiting[:1] == channel.TABLES:
+                self._waiting[place] = message, None
+                return
+        self._tell(message)
+
+    def _offer(self, message: bytes) -> None:
+        """Tell what may be lost while the forwarder does not keep up."""
+        if len(self._waiting) < QUEUE_MAX:
+            self._tell(message)
+
+    def _tell(self, message: bytes, descriptor: int | None = None) -> None:
+        if self._channel is None:
+            if descriptor is not None:
+                os.close(descriptor)
+            return
+        self._waiting.append((message, descriptor))
+        if len(self._waiting) == 1:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._channel is None:
+            return
+        while self._waiting:
+            message, descriptor = self._waiting[0]
+            try:
+                socket.send_fds(self._channel, [message], [] if descriptor is None else [descriptor])
+            except BlockingIOError:
+                self._loop.add_writer(self._channel, self._flush)
+                return
+            except OSError:
+                pass  # the reader sees that the forwarder is gone, or the message cannot be sent at all
+            self._waiting.popleft()
+            if descriptor is not None:
+                os.close(descriptor)
+        self._loop.remove_writer(self._channel)
+
+    def _heard(self) -> None:
+        for _ in range(forwarder.BURST):
+            if self._channel is None:
+                return
+            try:
+                message = self._channel.recv(channel.MESSAGE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                message = b""
+            if not message:
+                self._died()
+                return
+            self._take(*channel.unpack(message))
+
+    def _take(self, kind: bytes, value: object) -> None:
+        match kind, value:
+            case channel.RECEIVED, (str(name), bytes(source), bytes(local), bytes(payload)):
+                self._sink.received(Datagram(name, IPv4Address(source), IPv4Address(local), payload))
+            case channel.USED, dict(used):
+                for name, peers in used.items():
+                    self._sink.adjacencies_used(name, frozenset(IPv4Address(peer) for peer in peers))
+            case channel.REFUSED, list(refused):
+                for tunnel, reason, source in self._refusals.worth_telling(refused, self._loop.time()):
+                    self._sink.dropped(tunnel, reason, IPv4Address(source))
+            case channel.ENDED, str(why):
+                self._why = f" ({why})"
+            case channel.COUNTED, (dict(counters), dict(drops)):
+                if self._counting is not None and not self._counting.done():
+                    self._counting.set_result((channel.unpack_counters(counters), drops))
+
+    async def counters(self) -> tuple[dict[str, InterfaceCounters], dict[str, int]]:
+        """Counters of the tunnels, and drops by reason; empty when the forwarder does not answer."""
+        if self._counting is None or self._counting.done():
+            self._counting = self._loop.create_future()
+            self._offer(pack(channel.COUNT, None))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._counting), COUNTERS_WITHIN_S)
+        except TimeoutError:
+            self._counting = None  # the forwarder that was asked may be gone: the next one who asks asks anew
+            return {}, {}
