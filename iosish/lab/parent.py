@@ -190,10 +190,10 @@ class Lab:
             left = until - time.monotonic()
             if left <= 0 or not any(member.may_come_up() for member in members):
                 break
-            short = sorted({wait.partition(":")[0] for wait in waits})
-            if short != told:
-                told = short
-                self.say.progress(f"waiting for {', '.join(text.split()[0] for text in short)}")
+            routers = sorted({wait.partition(":")[0].split()[0] for wait in waits})
+            if routers != told:
+                told = routers
+                self.say.progress(f"waiting for {', '.join(routers)}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), left)
         return waits
