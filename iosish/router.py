@@ -106,6 +106,10 @@ class Router:
         events, self._events = self._events + self.nhrp.events(), []
         return events
 
+    def servers(self) -> list[tuple[str, IPv4Address, bool]]:
+        """Each next hop server: interface, address, whether it answers."""
+        return self.nhrp.servers()
+
     def nhrp_state(self, now: float) -> NhrpState:
         return self.nhrp.state(now)
 

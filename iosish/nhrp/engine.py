@@ -193,6 +193,14 @@ class NhrpEngine:
         """Everything that `show` prints."""
         return NhrpState(MappingProxyType({name: _state(tunnel, now) for name, tunnel in self._tunnels.items()}))
 
+    def servers(self) -> list[tuple[str, IPv4Address, bool]]:
+        """Each NHS: interface, address, whether it answers. Cheap, for those who look after every change."""
+        return [
+            (name, address, registration.up)
+            for name, tunnel in self._tunnels.items()
+            for address, registration in tunnel.client.registrations.items()
+        ]
+
     # --- configuration ----------------------------------------------------------------------------------------------
 
     def _add(self, interface: NhrpInterface, now: float) -> None:

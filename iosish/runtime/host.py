@@ -300,12 +300,7 @@ class RouterHost:
                 "addresses": [str(address) for address in status.addresses],
                 "description": interface.description,
             }
-        nhrp = router.nhrp_state(monotonic())
-        servers = [
-            {"interface": name, "address": str(nhs.address), "up": nhs.status == "RE"}
-            for name, state in nhrp.interfaces.items()
-            for nhs in state.nhs
-        ]
+        servers = [{"interface": name, "address": str(address), "up": up} for name, address, up in router.servers()]
         return {
             "hostname": self.config.hostname,
             "pid": os.getpid(),

@@ -177,12 +177,16 @@ class Server:
         news.set()
         self._watchers.add(news)
         gone = asyncio.ensure_future(reader.read(1))
+        told = b""
         try:
             while not gone.done():
                 if news.is_set():
                     news.clear()
-                    writer.write(self._status_line())
-                    await writer.drain()
+                    line = self._status_line()
+                    if line != told:
+                        writer.write(line)
+                        await writer.drain()
+                        told = line
                 waiting = asyncio.ensure_future(news.wait())
                 try:
                     await asyncio.wait((gone, waiting), return_when=asyncio.FIRST_COMPLETED)
