@@ -68,7 +68,6 @@ class RouterHost:
         self._cleared_at: dict[str, float] = {}
         self._last_change: tuple[datetime, str] | None = None
         self._last_saved: datetime | None = None
-        self._status: dict[str, Any] = {}
 
     # Configuration
 
