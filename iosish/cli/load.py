@@ -88,7 +88,6 @@ class _Loader:
     ended: bool = False
     open_banner: banner.OpenBanner | None = None
     banner_lines: list[tuple[int, str]] = field(default_factory=list)
-    certificate: bool = False
     refused_indent: int | None = None
 
     def take(self, number: int, raw: str) -> None:

@@ -33,11 +33,6 @@ def render(grammar: Grammar, config: Config) -> list[str]:
     return lines
 
 
-def render_section(grammar: Grammar, mode: str, section: Any) -> list[str]:
-    """The lines of one section (`show running-config interface X`), indented by one blank."""
-    return _body(grammar, grammar.modes[mode], section, 1)
-
-
 def _body(grammar: Grammar, mode: Mode, section: Any, depth: int) -> list[str]:
     lines: list[str] = []
     for text, _, body in _section(grammar, mode, section, depth):
