@@ -10,6 +10,7 @@ from iosish.nhrp import constants as c
 from iosish.nhrp.cie import CODE_NAMES, Cie, Code
 from iosish.nhrp.extensions import ExtensionType
 from iosish.nhrp.packet import Exchange, Packet, PacketType
+from iosish.nhrp.purge import withdraw
 from iosish.nhrp.state import NhsState
 from iosish.nhrp.station import Station
 
@@ -248,22 +249,10 @@ class Client:
 
     def _leave(self, registration: Registration) -> None:
         """Purge our own registration at the server; nobody will hear an answer."""
-        station = self.station
         if registration.nbma is None:
             return
-        cie = Cie(prefix=32, mtu=station.config.mtu, protocol=station.address)
-        station.send(
-            registration.nbma,
-            Packet(
-                type=PacketType.PURGE_REQUEST,
-                source_nbma=station.nbma,
-                source=station.address,
-                destination=registration.nhs.address,
-                body=Exchange(c.NO_REPLY | c.NAT, registration.request_id, (cie,)),
-                extensions=station.extensions(),
-                hop_count=c.HOP_COUNT,
-            ),
-        )
+        station, server = self.station, registration.nhs.address
+        withdraw(station, registration.nbma, server, station.address, registration.request_id)
 
     def _drop(self, registration: Registration, now: float) -> None:
         if registration.up and self.station.config.operational:

@@ -45,15 +45,22 @@ def recall(station: Station, client: Binding) -> None:
     """Tell a registered client that we do not know it any more; it had better register again."""
     if client.nbma is None:
         return
-    cie = Cie(prefix=32, mtu=station.config.mtu, protocol=client.address)
+    withdraw(station, client.nbma, client.address, client.address, station.node.next_request_id())
+
+
+def withdraw(
+    station: Station, peer: IPv4Address, destination: IPv4Address, client: IPv4Address, request_id: int
+) -> None:
+    """Purge the binding of `client` at `peer`; no answer is asked for."""
+    cie = Cie(prefix=32, mtu=station.config.mtu, protocol=client)
     station.send(
-        client.nbma,
+        peer,
         Packet(
             type=PacketType.PURGE_REQUEST,
             source_nbma=station.nbma,
             source=station.address,
-            destination=client.address,
-            body=Exchange(c.NO_REPLY | c.NAT, station.node.next_request_id(), (cie,)),
+            destination=destination,
+            body=Exchange(c.NO_REPLY | c.NAT, request_id, (cie,)),
             extensions=station.extensions(),
             hop_count=c.HOP_COUNT,
         ),

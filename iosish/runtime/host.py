@@ -64,6 +64,7 @@ class RouterHost:
         self._identifiers = itertools.count(os.getpid())
         self._started_at = monotonic()
         self._started_wall = self.clock.now(None)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._base: dict[str, InterfaceCounters] = {}
         self._cleared_at: dict[str, float] = {}
         self._last_change: tuple[datetime, str] | None = None
@@ -86,7 +87,7 @@ class RouterHost:
             for line in loaded.lines:
                 if line.reason:
                     # The line itself may hold a secret: its number says enough.
-                    text = f"startup-config line {line.number} in {line.mode} is refused: {_first_line(line.reason)}"
+                    text = f"startup-config line {line.number} in {line.mode} is refused: {_without_quote(line.reason)}"
                     self.say("IOSISH", 4, "CONFIG_REFUSED", text)
                 if line.warning:
                     self.say("IOSISH", 4, "CONFIG_KEPT", line.warning)
@@ -195,7 +196,9 @@ class RouterHost:
         elif what == "dmvpn":
             self.driver.clear_dmvpn(arguments.get("peer_nbma") or arguments.get("peer_tunnel"))
         elif what == "counters":
-            self._loop.create_task(self._clear_counters(arguments.get("interface")))
+            clearing = self._loop.create_task(self._clear_counters(arguments.get("interface")))
+            self._tasks.add(clearing)  # the loop alone would not keep it alive
+            clearing.add_done_callback(self._tasks.discard)
         elif what == "logging":
             self.log.clear()
 
@@ -331,7 +334,8 @@ class RouterHost:
         self.changed()
 
 
-def _first_line(reason: str) -> str:
+def _without_quote(reason: str) -> str:
+    """IOS quotes an ambiguous line in its answer; what is logged must not."""
     return reason if not reason.startswith("% Ambiguous") else "% Ambiguous command"
 
 
