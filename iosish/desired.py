@@ -13,8 +13,9 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Protocol
 
-from iosish.engine import Datagram, LogEvent
+from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.forwarding.tables import InterfaceCounters, Tunnel
+from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
 
 
 class LinkKind(Enum):
@@ -40,11 +41,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class KernelRoute:
-    """A route to install. Neither interface nor next hop: packets to it are discarded (Null0)."""
+    """A route to install. Neither interface nor next hop: packets to it are discarded (Null0).
+
+    `guard`: discards what a protected tunnel would have carried, when the tunnel's own route is gone. It has the
+    worst metric, is made before that route, removed after it, and outlives the process.
+    """
 
     network: IPv4Network
     interface: str | None = None
     next_hop: IPv4Address | None = None
+    guard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,33 @@ class Desired:
 
     `neighbours` gives, for a next hop on a tunnel, the adjacency index its packets take;
     the index leads to the NBMA address in `tunnels[interface].adjacencies`.
+    `ike`: UDP 500 and 4500 are to be open.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
     routes: frozenset[KernelRoute] = frozenset()
     neighbours: Mapping[tuple[str, IPv4Address], int] = field(default_factory=dict)
     tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
+    ike: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SaChange:
+    """SAs to put in place and to take out, in the order in which IKE wants it."""
+
+    installed: tuple[SecurityAssociation, ...] = ()
+    removed: tuple[SaKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EspRefusal:
+    """ESP that was refused. `reason`: "invalid SPI", "replay", "integrity", "length", "identity"; once per burst."""
+
+    reason: str
+    local: IPv4Address
+    peer: IPv4Address
+    spi: int
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +118,7 @@ class PlaneCounters:
 
     interfaces: Mapping[str, InterfaceCounters] = field(default_factory=dict)
     drops: Mapping[str, int] = field(default_factory=dict)
+    sas: Mapping[SaKey, SaCounters] = field(default_factory=dict)
 
 
 class PlaneSink(Protocol):
@@ -107,6 +135,27 @@ class PlaneSink(Protocol):
     def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address]) -> None:
         """Data went to these NBMA addresses since the last report (about twice a second, only if any)."""
 
+    def ike_received(self, datagram: UdpDatagram) -> None:
+        """An IKE message came in on UDP 500 or 4500."""
+
+    def sa_missed(self, interface: str, peer: IPv4Address) -> None:
+        """A packet of a protected tunnel to this NBMA address has no SA to leave by; it is held a little."""
+
+    def sas_used(self, used: Mapping[SaKey, SaCounters]) -> None:
+        """SAs that carried packets since the last report (about twice a second), with their counters."""
+
+    def sa_worn(self, key: SaKey) -> None:
+        """An outbound SA has reached its `soft_octets`, or nearly the last sequence number."""
+
+    def sas_lost(self) -> None:
+        """The forwarder died and took its SAs and their sequence numbers along: all must be made anew."""
+
+    def esp_refused(self, refusal: EspRefusal) -> None:
+        """ESP was refused; rate-limited by the plane."""
+
+    def ike_closed(self, reason: str | None) -> None:
+        """UDP 500 or 4500 cannot be opened (another IKE daemon has it, say); None: now they are open."""
+
     def noticed(self, event: LogEvent) -> None:
         """Something about the plane itself that belongs into the log."""
 
@@ -122,6 +171,11 @@ class Plane(Protocol):
     def apply(self, desired: Desired) -> None: ...
 
     def send(self, datagram: Datagram) -> None: ...
+
+    def secure(self, change: SaChange) -> None:
+        """Put SAs in place and take them out; in force before anything that is sent afterwards leaves."""
+
+    def send_ike(self, datagram: UdpDatagram) -> None: ...
 
     async def counters(self) -> PlaneCounters: ...
 

@@ -6,13 +6,14 @@ The runtime does it on asyncio and the machine's clock, the simulator on a world
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from typing import Protocol
 
 from iosish.config.model import Config
-from iosish.desired import LinkState, Plane
-from iosish.engine import Datagram, Event, LogEvent
+from iosish.desired import EspRefusal, LinkState, Plane
+from iosish.engine import Datagram, Event, LogEvent, UdpDatagram
+from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.router import Router
 
 
@@ -73,6 +74,34 @@ class Driving(ABC):
         self.router.adjacencies_used(interface, peers, self.now())
         self._plan()
 
+    def ike_received(self, datagram: UdpDatagram) -> None:
+        self.router.ike_received(datagram, self.now())
+        self._plan()
+
+    def sa_missed(self, interface: str, peer: IPv4Address) -> None:
+        self.router.sa_missed(interface, peer, self.now())
+        self._plan()
+
+    def sas_used(self, used: Mapping[SaKey, SaCounters]) -> None:
+        self.router.sas_used(used, self.now())
+        self._plan()
+
+    def sa_worn(self, key: SaKey) -> None:
+        self.router.sa_worn(key, self.now())
+        self._plan()
+
+    def sas_lost(self) -> None:
+        self.router.sas_lost(self.now())
+        self._plan()
+
+    def esp_refused(self, refusal: EspRefusal) -> None:
+        self.router.esp_refused(refusal, self.now())
+        self._plan()
+
+    def ike_closed(self, reason: str | None) -> None:
+        self.router.ike_closed(reason, self.now())
+        self._plan()
+
     def noticed(self, event: LogEvent) -> None:
         self.router.noticed(event)
         self._plan()
@@ -102,6 +131,10 @@ class Driving(ABC):
             return
         if self.router.changed():
             self.plane.apply(self.router.desired)
+        for change in self.router.sa_changes():
+            self.plane.secure(change)
+        for message in self.router.ike_datagrams():
+            self.plane.send_ike(message)
         for datagram in self.router.datagrams():
             self.plane.send(datagram)
         for event in self.router.events():

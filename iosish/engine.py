@@ -30,6 +30,21 @@ class Datagram:
 
 
 @dataclass(frozen=True, slots=True)
+class UdpDatagram:
+    """An IKE message in UDP, port 500 or 4500; `payload` begins with the ISAKMP header, without non-ESP marker.
+
+    `local` and `local_port` are ours, whichever way the datagram goes. An empty payload on port 4500 is a
+    NAT keepalive (RFC 3948 2.3: one octet 0xFF on the wire).
+    """
+
+    local: IPv4Address
+    local_port: int
+    peer: IPv4Address
+    peer_port: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in an engine, for the router to hand on."""
 
@@ -42,6 +57,18 @@ class LogEvent(Event):
     severity: int
     mnemonic: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DebugEvent(Event):
+    """A line of `debug TOPIC` (`"crypto isakmp"`), as IOS words it; made only while that topic is wanted.
+
+    `peer` is whom it is about, for `debug crypto condition`; None: everybody.
+    """
+
+    topic: str
+    text: str
+    peer: IPv4Address | None = None
 
 
 class Engine(Protocol):

@@ -14,10 +14,11 @@ from ipaddress import IPv4Address, IPv4Interface
 from iosish import interfaces
 from iosish.config.interface_name import kind
 from iosish.config.model import Config, Interface
-from iosish.desired import Desired, KernelRoute, Link, LinkKind, LinkState
-from iosish.engine import Datagram, Event, LogEvent
+from iosish.desired import Desired, EspRefusal, KernelRoute, Link, LinkKind, LinkState, SaChange
+from iosish.engine import Datagram, Event, LogEvent, UdpDatagram
 from iosish.forwarding.tables import Tunnel
 from iosish.interfaces import Status
+from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.nhrp import config as nhrp_config
 from iosish.nhrp.engine import NhrpEngine
 from iosish.nhrp.state import NhrpState
@@ -69,6 +70,20 @@ class Router:
     def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address], now: float) -> None:
         self.nhrp.used(interface, peers, now)
 
+    def ike_received(self, datagram: UdpDatagram, now: float) -> None: ...
+
+    def sa_missed(self, interface: str, peer: IPv4Address, now: float) -> None: ...
+
+    def sas_used(self, used: Mapping[SaKey, SaCounters], now: float) -> None: ...
+
+    def sa_worn(self, key: SaKey, now: float) -> None: ...
+
+    def sas_lost(self, now: float) -> None: ...
+
+    def esp_refused(self, refusal: EspRefusal, now: float) -> None: ...
+
+    def ike_closed(self, reason: str | None, now: float) -> None: ...
+
     def noticed(self, event: LogEvent) -> None:
         self._log(event)
 
@@ -101,6 +116,12 @@ class Router:
 
     def datagrams(self) -> list[Datagram]:
         return self.nhrp.datagrams()
+
+    def sa_changes(self) -> list[SaChange]:
+        return []
+
+    def ike_datagrams(self) -> list[UdpDatagram]:
+        return []
 
     def events(self) -> list[Event]:
         events, self._events = self._events + self.nhrp.events(), []

@@ -14,6 +14,8 @@ from ipaddress import IPv4Address, IPv4Network
 from iosish.config.model import Config
 from iosish.desired import ArpEntry, Desired, LinkState
 from iosish.forwarding.tables import InterfaceCounters
+from iosish.ike.state import IkeState
+from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.nhrp.state import NhrpState
 
 
@@ -100,6 +102,8 @@ class Snapshot:
     interfaces: Mapping[str, InterfaceState] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     nhrp: NhrpState = field(default_factory=NhrpState)
+    ike: IkeState = field(default_factory=IkeState)
+    sas: Mapping[SaKey, SaCounters] = field(default_factory=dict)
     arp: tuple[ArpEntry, ...] = ()
     log: tuple[LogRecord, ...] = ()
     log_dropped: int = 0

@@ -20,6 +20,8 @@ class Tunnel:
     multicast and broadcast packets go, one NBMA address once. `mtu` is the `ip mtu`: larger inner packets
     are fragmented before GRE, or answered by ICMP 3/4 when they have DF. `tos` None copies the inner one.
     `blocked` holds the reason when nothing may leave or be accepted (protection that cannot be given).
+    `crypto_map` is the tag of what protects the tunnel: every packet leaves and comes by an SA of that tag, none in the
+    clear; None: the tunnel is not protected.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Tunnel:
     adjacencies: Mapping[int, IPv4Address] = field(default_factory=dict)
     multicast: tuple[IPv4Address, ...] = ()
     blocked: str | None = None
+    crypto_map: str | None = None
 
 
 @dataclass(slots=True)

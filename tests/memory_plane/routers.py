@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
-from iosish.desired import Desired, KernelRoute, Link, LinkKind, LinkState
-from iosish.engine import Datagram, LogEvent
+from iosish.desired import Desired, EspRefusal, KernelRoute, Link, LinkKind, LinkState
+from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.forwarding import ipv4
 from iosish.forwarding.tables import Tunnel
+from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.plane.memory.plane import MemoryPlane
 from iosish.plane.memory.wire import Wire
 from iosish.plane.memory.world import World
@@ -28,6 +29,8 @@ class Recorder:
     datagrams: list[Datagram] = field(default_factory=list)
     used: list[tuple[str, frozenset[IPv4Address]]] = field(default_factory=list)
     refused: list[tuple[str | None, str, str]] = field(default_factory=list)
+    ike: list[UdpDatagram] = field(default_factory=list)
+    sas: list[tuple[str, object]] = field(default_factory=list)
 
     def link_changed(self, state: LinkState) -> None:
         self.links.append(state)
@@ -46,6 +49,27 @@ class Recorder:
 
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
         self.refused.append((interface, reason, str(peer)))
+
+    def ike_received(self, datagram: UdpDatagram) -> None:
+        self.ike.append(datagram)
+
+    def sa_missed(self, interface: str, peer: IPv4Address) -> None:
+        self.sas.append(("missed", (interface, peer)))
+
+    def sas_used(self, used: Mapping[SaKey, SaCounters]) -> None:
+        self.sas.append(("used", dict(used)))
+
+    def sa_worn(self, key: SaKey) -> None:
+        self.sas.append(("worn", key))
+
+    def sas_lost(self) -> None:
+        self.sas.append(("lost", None))
+
+    def esp_refused(self, refusal: EspRefusal) -> None:
+        self.sas.append(("refused", refusal))
+
+    def ike_closed(self, reason: str | None) -> None:
+        self.sas.append(("closed", reason))
 
 
 class Host:

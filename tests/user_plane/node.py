@@ -15,15 +15,16 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from iosish.desired import Desired, LinkState
-from iosish.engine import Datagram, LogEvent
+from iosish.desired import Desired, EspRefusal, LinkState
+from iosish.engine import Datagram, LogEvent, UdpDatagram
+from iosish.ipsec.sa import SaCounters, SaKey
 
 #: No wait in a test takes longer, unless something is broken.
 CEILING_S = 15.0
@@ -41,6 +42,8 @@ class Told:
     used: list[tuple[str, frozenset[IPv4Address]]] = field(default_factory=list)
     noticed: list[LogEvent] = field(default_factory=list)
     dropped: list[tuple[str | None, str, IPv4Address]] = field(default_factory=list)
+    ike: list[UdpDatagram] = field(default_factory=list)
+    sas: list[tuple[str, object]] = field(default_factory=list)
 
     def link(self, name: str) -> LinkState | None:
         """The last state told of an interface."""
@@ -72,6 +75,27 @@ class _Sink:
 
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
         self.told.dropped.append((interface, reason, peer))
+
+    def ike_received(self, datagram: UdpDatagram) -> None:
+        self.told.ike.append(datagram)
+
+    def sa_missed(self, interface: str, peer: IPv4Address) -> None:
+        self.told.sas.append(("missed", (interface, peer)))
+
+    def sas_used(self, used: Mapping[SaKey, SaCounters]) -> None:
+        self.told.sas.append(("used", dict(used)))
+
+    def sa_worn(self, key: SaKey) -> None:
+        self.told.sas.append(("worn", key))
+
+    def sas_lost(self) -> None:
+        self.told.sas.append(("lost", None))
+
+    def esp_refused(self, refusal: EspRefusal) -> None:
+        self.told.sas.append(("refused", refusal))
+
+    def ike_closed(self, reason: str | None) -> None:
+        self.told.sas.append(("closed", reason))
 
 
 class Namespace:

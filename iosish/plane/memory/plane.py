@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink
-from iosish.engine import Datagram
+from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink, SaChange
+from iosish.engine import Datagram, UdpDatagram
 from iosish.forwarding import ipv4
 from iosish.plane.memory.kernel import TTL, Interface, Kernel
 from iosish.plane.memory.wire import Wire
@@ -81,6 +81,10 @@ class MemoryPlane:
 
     def send(self, datagram: Datagram) -> None:
         self._kernel.control(datagram.interface, datagram.peer.packed, datagram.payload)
+
+    def secure(self, change: SaChange) -> None: ...
+
+    def send_ike(self, datagram: UdpDatagram) -> None: ...
 
     async def counters(self) -> PlaneCounters:
         return self.read_counters()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink
-from iosish.engine import Datagram, LogEvent
+from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink, SaChange
+from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.plane.device_name import device_name, other_names
 from iosish.plane.plan import (
     AddAddress,
@@ -99,6 +99,10 @@ class UserPlane:
             self._forwarder.send(datagram.interface, datagram.peer, datagram.payload)
         elif len(self._held) < QUEUE_MAX:
             self._held.append(datagram)
+
+    def secure(self, change: SaChange) -> None: ...
+
+    def send_ike(self, datagram: UdpDatagram) -> None: ...
 
     async def settled(self) -> None:
         """Wait until what was applied last is in the kernel."""
