@@ -14,10 +14,10 @@ from iosish.nhrp.cache import Binding, Cache
 from iosish.nhrp.cie import Cie
 from iosish.nhrp.config import NhrpInterface
 from iosish.nhrp.extensions import Extension, ExtensionType, authentication, of_cies
-from iosish.nhrp.limits import RateLimit
 from iosish.nhrp.packet import REPLIES, ErrorCode, Fault, Packet, PacketType
 from iosish.nhrp.timers import Key, Timers
 from iosish.nhrp.wire import PacketError
+from iosish.rate_limit import RateLimit
 
 NextHop = Callable[[str, IPv4Address], tuple[str, IPv4Address] | None]
 """Interface and destination to the interface and next hop of the overlay route; None: there is no route."""

@@ -1,11 +1,11 @@
-"""Deadlines by key, with a heap behind them: setting one again, later, costs nothing on the heap."""
+"""What NHRP waits for."""
 
 from __future__ import annotations
 
-import heapq
 from ipaddress import IPv4Address
-from itertools import count
 from typing import NamedTuple
+
+from iosish.deadlines import Deadlines
 
 
 class Key(NamedTuple):
@@ -16,62 +16,6 @@ class Key(NamedTuple):
     address: IPv4Address
 
 
-class Timers:
-    """At most one deadline a key. A heap item that comes too early is put back when it surfaces."""
-
-    def __init__(self) -> None:
-        self._deadlines: dict[Key, float] = {}
-        self._queued: dict[Key, float] = {}
-        self._heap: list[tuple[float, int, Key]] = []
-        self._order = count()
-
-    def set(self, key: Key, at: float) -> None:
-        self._deadlines[key] = at
-        queued = self._queued.get(key)
-        if queued is None or at < queued:
-            self._push(key, at)
-            if len(self._heap) > 64 + 2 * len(self._deadlines):
-                self._rebuild()
-
-    def cancel(self, key: Key) -> None:
-        self._deadlines.pop(key, None)
-
+class Timers(Deadlines[Key]):
     def cancel_interface(self, interface: str) -> None:
-        for key in [key for key in self._deadlines if key.interface == interface]:
-            del self._deadlines[key]
-
-    def get(self, key: Key) -> float | None:
-        return self._deadlines.get(key)
-
-    def first(self) -> tuple[float, Key] | None:
-        """The earliest deadline; None when there is none."""
-        while self._heap:
-            at, _, key = self._heap[0]
-            deadline = self._deadlines.get(key)
-            if self._queued.get(key) == at and deadline == at:
-                return at, key
-            heapq.heappop(self._heap)
-            if self._queued.get(key) == at:
-                del self._queued[key]
-                if deadline is not None:
-                    self._push(key, deadline)
-        return None
-
-    def pop_due(self, now: float) -> Key | None:
-        """Takes away the earliest deadline if it is at or before `now`."""
-        first = self.first()
-        if first is None or first[0] > now:
-            return None
-        heapq.heappop(self._heap)
-        self._queued.pop(first[1], None)
-        del self._deadlines[first[1]]
-        return first[1]
-
-    def _push(self, key: Key, at: float) -> None:
-        self._queued[key] = at
-        heapq.heappush(self._heap, (at, next(self._order), key))
-
-    def _rebuild(self) -> None:
-        self._queued = dict(self._deadlines)
-        self._heap = [(at, next(self._order), key) for key, at in self._deadlines.items()]
-        heapq.heapify(self._heap)
+        self.cancel_where(lambda key: key.interface == interface)

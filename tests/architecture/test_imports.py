@@ -16,15 +16,23 @@ ROOMS: dict[str, set[str]] = {
     # values and rules, without I/O
     "iosish.resources": set(),
     "iosish.engine": set(),
+    "iosish.deadlines": set(),
+    "iosish.rate_limit": set(),
     "iosish.ipsec": set(),
     "iosish.forwarding": {"iosish.ipsec"},
     "iosish.config": set(),
     "iosish.desired": {"iosish.engine", "iosish.forwarding.tables", "iosish.ipsec.sa"},
     "iosish.cli": {"iosish.config", "iosish.resources"},
     # engines: their own package and the surface of all engines, never each other
-    "iosish.nhrp": {"iosish.engine", "iosish.config.model"},
+    "iosish.nhrp": {"iosish.engine", "iosish.deadlines", "iosish.rate_limit", "iosish.config.model"},
     "iosish.icmp": {"iosish.engine", "iosish.config.model"},
-    "iosish.ike": {"iosish.engine", "iosish.ipsec.sa", "iosish.ipsec.transforms"},
+    "iosish.ike": {
+        "iosish.engine",
+        "iosish.deadlines",
+        "iosish.rate_limit",
+        "iosish.ipsec.sa",
+        "iosish.ipsec.transforms",
+    },
     # what is shown: values only
     "iosish.snapshot": {
         "iosish.config.model",
