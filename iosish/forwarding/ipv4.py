@@ -20,6 +20,7 @@ ICMP = 1
 TCP = 6
 UDP = 17
 GRE = 47
+ESP = 50
 BROADCAST = b"\xff\xff\xff\xff"
 UNSPECIFIED = b"\0\0\0\0"
 
@@ -35,6 +36,7 @@ _ICMP_ERRORS = frozenset((3, 4, 5, 11, 12))
 _HEADER = Struct("!BBHHHBBH4s4s")
 _ICMP = Struct("!BBHI")
 _U16 = Struct("!H")
+_UDP = Struct("!HHHH")
 
 
 def checksum(data: Packet) -> int:
@@ -137,6 +139,11 @@ def build(
     )
     _U16.pack_into(header, 10, checksum(header))
     return b"".join((header, payload))
+
+
+def udp(source_port: int, destination_port: int, payload: Packet) -> bytes:
+    """A UDP header without checksum (RFC 3948 2.1: ESP in UDP has none) and its payload."""
+    return b"".join((_UDP.pack(source_port, destination_port, _UDP.size + len(payload), 0), payload))
 
 
 def fragment(packet: Packet, mtu: int) -> list[bytes]:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from iosish.forwarding import gre, ipv4, mss
 from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.tables import DropCounters, InterfaceCounters, Tunnel
+from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
 
 MULTICAST = 0
 """The adjacency index of multicast and broadcast packets: a copy to each address of the tunnel's list."""
@@ -30,11 +31,20 @@ ICMP_PER_S = 20.0
 
 _OUTER_HEADER = 20
 
-Outer: TypeAlias = tuple[bytes, int, int, bool, bytes]
-"""A GRE packet to send: destination, ToS, TTL, DF, GRE header and payload; IPv4 (protocol 47) goes round it."""
+Outer: TypeAlias = tuple[bytes, int, int, bool, bytes, int, tuple[int, int] | None]
+"""A packet to send: destination, ToS, TTL, DF, what follows the headers, its protocol, UDP ports (ours, the peer's).
 
-Received: TypeAlias = tuple[str, int, bytes]
-"""From a tunnel: its name, the protocol type (gre.IPV4 and gre.IPV6 to deliver, gre.NHRP to control), the payload."""
+Protocol 47: a GRE header and its payload. 50: ESP. 17: ESP too, and a UDP header with those ports and checksum 0 goes
+before it (RFC 3948); the ports are None for the others."""
+
+Received: TypeAlias = tuple[str, int, bytes, bytes, bool]
+"""From a tunnel: its name, the protocol type (gre.IPV4 and gre.IPV6 to deliver, gre.NHRP to control), the payload, the
+NBMA address it came from, and whether an SA protected it. The address is the source of the GRE: in tunnel mode that of
+the header inside ESP."""
+
+EspRefused: TypeAlias = tuple[str, bytes, bytes, int, int]
+"""ESP that was refused: reason ("invalid SPI", "replay", "integrity", "length", "identity"), our address, the outer
+source, SPI, sequence number."""
 
 
 class _State:
@@ -143,6 +153,8 @@ class Forwarder:
             if target is None:
                 return self._lost("unknown adjacency", state)
             targets = (target,)
+        if settings.crypto_map is not None:
+            return self._lost("no SA", state)
         total = ipv4.size(packet)
         if not total:
             return self._transmit_v6(state, adjacency, targets[0], packet, now)
@@ -169,7 +181,9 @@ class Forwarder:
         tos = packet[1] if settings.tos is None else settings.tos
         ttl = settings.ttl
         header = state.header
-        out = [(target, tos, ttl, df, b"".join((header, piece))) for target in targets for piece in pieces]
+        out: list[Outer] = [
+            (target, tos, ttl, df, b"".join((header, piece)), ipv4.GRE, None) for target in targets for piece in pieces
+        ]
         counters = state.counters
         counters.packets_out += len(out)
         counters.bytes_out += sum(len(outer[4]) for outer in out) + _OUTER_HEADER * len(out)
@@ -191,12 +205,14 @@ class Forwarder:
             return self._lost("tunnel blocked", state)
         if not ipv4.is_host(destination):
             return self._lost("bad destination", state)
+        if state.tunnel.crypto_map is not None:
+            return self._lost("no SA", state)
         frame = b"".join((state.nhrp_header, payload))
         counters = state.counters
         counters.packets_out += 1
         counters.bytes_out += len(frame) + _OUTER_HEADER
         counters.last_out = now
-        return [(destination, CONTROL_TOS, state.tunnel.ttl, False, frame)]
+        return [(destination, CONTROL_TOS, state.tunnel.ttl, False, frame, ipv4.GRE, None)]
 
     def receive(self, source: bytes, destination: bytes, frame: Packet, now: float) -> Received | None:
         """A GRE packet (header first) from the outer `source` to our `destination`; None when it was dropped."""
@@ -212,6 +228,8 @@ class Forwarder:
             return self._refuse("unknown tunnel", None, source)
         if state.tunnel.blocked is not None:
             return self._refuse("tunnel blocked", state, source)
+        if state.tunnel.crypto_map is not None:
+            return self._refuse("not protected", state, source)
         if source in self._locals:
             return self._refuse("own address", state, source)
         if not ipv4.is_host(source):
@@ -238,7 +256,45 @@ class Forwarder:
         counters.packets_in += 1
         counters.bytes_in += len(frame) + _OUTER_HEADER
         counters.last_in = now
-        return state.tunnel.name, protocol, payload
+        return state.tunnel.name, protocol, payload, source, False
+
+    def receive_esp(
+        self, source: bytes, destination: bytes, packet: Packet, now: float, udp_ports: tuple[int, int] | None
+    ) -> Received | None:
+        """An ESP packet (SPI first) from the outer `source` to our `destination`; None when it was dropped.
+
+        `udp_ports` (ours, the peer's) when it came in UDP.
+        """
+        return self._refuse("invalid SPI", None, source)
+
+    def install(self, sa: SecurityAssociation, now: float) -> list[tuple[str, Outer]]:
+        """Put an SA in place; gives the packets that waited for it, each with its tunnel, in order."""
+        return []
+
+    def remove(self, key: SaKey, now: float) -> None:
+        """Take an SA out. An older outbound one to the same peer carries on in its place."""
+
+    def drop_all_sas(self) -> None: ...
+
+    def take_missed(self) -> set[tuple[str, bytes]]:
+        """Tunnel and NBMA address of packets that had no SA to leave by, since the last call."""
+        return set()
+
+    def take_worn(self) -> list[SaKey]:
+        """Outbound SAs that reached their `soft_octets`, or nearly the last sequence number; each once."""
+        return []
+
+    def take_sa_usage(self) -> dict[SaKey, SaCounters]:
+        """The SAs that carried packets since the last call, with their counters."""
+        return {}
+
+    def sa_counters(self) -> dict[SaKey, SaCounters]:
+        """The counters of all SAs."""
+        return {}
+
+    def take_esp_refused(self) -> list[EspRefused]:
+        """ESP that was refused since the last call, one packet for each reason and sender."""
+        return []
 
     def learn(self, packet: Packet, now: float) -> None:
         """Take an ICMP packet that came in (IPv4 header first): a 3/4 about our own GRE lowers that peer's path MTU."""
@@ -288,7 +344,7 @@ class Forwarder:
         counters.bytes_out += len(frame) + _OUTER_HEADER
         counters.last_out = now
         state.used.add(target)
-        return [(target, tos, settings.ttl, False, frame)]
+        return [(target, tos, settings.ttl, False, frame, ipv4.GRE, None)]
 
     def _path_mtu(self, state: _State, peer: bytes, now: float) -> int:
         learned = state.path_mtus.get(peer)

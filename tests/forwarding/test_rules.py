@@ -57,7 +57,7 @@ def reasons(rules: Forwarder) -> dict[str, int]:
 
 class TestTransmit:
     def test_unicast_goes_to_the_peer_of_its_adjacency(self) -> None:
-        assert forwarder().transmit("Tunnel0", 3, inner(), 1.0) == [(R3, 0, 255, False, framed(inner()))]
+        assert forwarder().transmit("Tunnel0", 3, inner(), 1.0) == [(R3, 0, 255, False, framed(inner()), 47, None)]
 
     def test_the_article_s_own_frames_come_out(self) -> None:
         spoke = replace(
@@ -74,18 +74,18 @@ class TestTransmit:
             else:
                 (outer,) = rules.transmit("Tunnel0", peers[packet[16:20]], frame[4:], 0.0)
             # destination, ToS, TTL, DF and all behind the outer header, as IOS sent them
-            assert outer == (packet[16:20], packet[1], packet[8], ipv4.has_df(packet), frame)
+            assert outer == (packet[16:20], packet[1], packet[8], ipv4.has_df(packet), frame, ipv4.GRE, None)
 
     def test_the_key_goes_along(self) -> None:
-        ((*_, frame),) = forwarder(replace(HUB, key=0)).transmit("Tunnel0", 2, inner(), 1.0)
+        ((*_, frame, _, _),) = forwarder(replace(HUB, key=0)).transmit("Tunnel0", 2, inner(), 1.0)
         assert frame == bytes.fromhex("2000080000000000") + inner()
 
     def test_tos_is_copied_ttl_is_the_tunnel_s_and_df_stays_clear(self) -> None:
-        ((_, tos, ttl, df, _),) = forwarder().transmit("Tunnel0", 2, inner(tos=0xB8, ttl=3, flags="DF"), 1.0)
+        ((_, tos, ttl, df, *_),) = forwarder().transmit("Tunnel0", 2, inner(tos=0xB8, ttl=3, flags="DF"), 1.0)
         assert (tos, ttl, df) == (0xB8, 255, False)
 
     def test_tos_and_ttl_as_configured(self) -> None:
-        ((_, tos, ttl, _, _),) = forwarder(replace(HUB, tos=0x20, ttl=64)).transmit("Tunnel0", 2, inner(tos=0xB8), 1.0)
+        ((_, tos, ttl, *_),) = forwarder(replace(HUB, tos=0x20, ttl=64)).transmit("Tunnel0", 2, inner(tos=0xB8), 1.0)
         assert (tos, ttl) == (0x20, 64)
 
     def test_multicast_is_copied_once_to_each_address_of_the_list_in_order(self) -> None:
@@ -93,7 +93,7 @@ class TestTransmit:
         twice = replace(HUB, multicast=(*HUB.multicast, HUB.multicast[0]))
         sent = forwarder(twice).transmit("Tunnel0", MULTICAST, hello, 1.0)
         assert [outer[0] for outer in sent] == [R2, R3, R4]
-        assert {outer[1:] for outer in sent} == {(0xC0, 255, False, framed(hello))}
+        assert {outer[1:] for outer in sent} == {(0xC0, 255, False, framed(hello), 47, None)}
 
     def test_an_empty_list_sends_no_copy(self) -> None:
         rules = forwarder(replace(HUB, multicast=()))
@@ -136,7 +136,7 @@ class TestTransmit:
     def test_ipv6_goes_as_it_is(self) -> None:
         packet = raw(IPv6(src="2001:db8::1", dst="2001:db8::2", tc=0x28) / UDP() / b"six")
         assert forwarder().transmit("Tunnel0", 2, packet, 1.0) == [
-            (R2, 0x28, 255, False, framed(packet, None, gre.IPV6))
+            (R2, 0x28, 255, False, framed(packet, None, gre.IPV6), 47, None)
         ]
 
     def test_ipv6_multicast_stays(self) -> None:
@@ -151,7 +151,7 @@ class TestSize:
 
     def test_a_larger_one_is_cut_before_gre(self) -> None:
         sent = forwarder().transmit("Tunnel0", 2, inner(1500), 1.0)
-        inside = [frame[4:] for *_, frame in sent]
+        inside = [outer[4][4:] for outer in sent]
         assert [len(piece) for piece in inside] == [1476, 44]
         assert [(int(scapy(piece).flags), scapy(piece).frag) for piece in inside] == [(1, 0), (0, 182)]
 
@@ -184,7 +184,7 @@ class TestSize:
         syn = raw(IP(src="192.168.0.2", dst="192.168.0.1") / TCP(flags="S", options=[("MSS", 1460)]))
         expected = raw(IP(src="192.168.0.2", dst="192.168.0.1") / TCP(flags="S", options=[("MSS", 1360)]))
         assert rules.transmit("Tunnel0", 2, syn, 1.0)[0][4] == framed(expected)
-        assert rules.receive(R2, R1, framed(syn), 1.0) == ("Tunnel0", gre.IPV4, expected)
+        assert rules.receive(R2, R1, framed(syn), 1.0) == ("Tunnel0", gre.IPV4, expected, R2, False)
 
 
 class TestPathMtu:
@@ -235,7 +235,9 @@ class TestPathMtu:
 class TestControl:
     def test_nhrp_leaves_with_tos_c0_and_df_clear(self) -> None:
         rules = forwarder(replace(HUB, key=5, tos=0))
-        assert rules.control("Tunnel0", R2, b"nhrp", 1.0) == [(R2, 0xC0, 255, False, framed(b"nhrp", 5, gre.NHRP))]
+        assert rules.control("Tunnel0", R2, b"nhrp", 1.0) == [
+            (R2, 0xC0, 255, False, framed(b"nhrp", 5, gre.NHRP), 47, None)
+        ]
 
     def test_a_blocked_tunnel_sends_none(self) -> None:
         rules = forwarder(replace(HUB, blocked="no protection"))
@@ -250,10 +252,16 @@ class TestReceive:
     def test_data_and_control_are_told_apart(self) -> None:
         rules = forwarder()
         packet = inner(src="192.168.0.2", dst="192.168.0.1")
-        assert rules.receive(R2, R1, framed(packet), 1.0) == ("Tunnel0", gre.IPV4, packet)
-        assert rules.receive(R2, R1, framed(b"nhrp", protocol=gre.NHRP), 1.0) == ("Tunnel0", gre.NHRP, b"nhrp")
+        assert rules.receive(R2, R1, framed(packet), 1.0) == ("Tunnel0", gre.IPV4, packet, R2, False)
+        assert rules.receive(R2, R1, framed(b"nhrp", protocol=gre.NHRP), 1.0) == (
+            "Tunnel0",
+            gre.NHRP,
+            b"nhrp",
+            R2,
+            False,
+        )
         six = raw(IPv6() / UDP())
-        assert rules.receive(R2, R1, framed(six, protocol=gre.IPV6), 1.0) == ("Tunnel0", gre.IPV6, six)
+        assert rules.receive(R2, R1, framed(six, protocol=gre.IPV6), 1.0) == ("Tunnel0", gre.IPV6, six, R2, False)
 
     def test_a_hub_takes_data_from_a_peer_it_does_not_know_yet(self) -> None:
         assert forwarder().receive(octets("172.16.65.2"), R1, framed(b"nhrp", protocol=gre.NHRP), 1.0)
@@ -343,7 +351,7 @@ class TestReceive:
         spoke = forwarder(replace(HUB, local=IPv4Address("172.16.25.2"), address=inside, key=key))
         packet = inner(size)
         delivered = []
-        for destination, *_, frame in hub.transmit("Tunnel0", 2, packet, 1.0):
+        for destination, _, _, _, frame, *_ in hub.transmit("Tunnel0", 2, packet, 1.0):
             received = spoke.receive(R1, destination, frame, 1.0)
             assert received is not None
             delivered.append(received[2])

@@ -55,7 +55,7 @@ class Upcalls(Protocol):
 
     def missed(self, interface: str, next_hop: bytes) -> None: ...
 
-    def control_received(self, tunnel: str, peer: bytes, local: bytes, payload: bytes) -> None: ...
+    def control_received(self, tunnel: str, peer: bytes, local: bytes, payload: bytes, protected: bool) -> None: ...
 
     def icmp_arrived(self, packet: bytes) -> None: ...
 
@@ -253,11 +253,11 @@ class Kernel:
         if received is None:
             self._upcalls.tunnel_refused()
             return
-        name, protocol, payload = received
+        name, protocol, payload, peer, protected = received
         if name not in self.interfaces or not self.interfaces[name].up:
             self._drop("tunnel down")
         elif protocol == gre.NHRP:
-            self._upcalls.control_received(name, source, destination, payload)
+            self._upcalls.control_received(name, peer, destination, payload, protected)
         elif protocol == gre.IPV4:
             # As an event of its own: GRE in GRE in GRE must not nest calls.
             self.world.call_soon(lambda: self.input(name, payload))
@@ -341,7 +341,9 @@ class Kernel:
             self.output(returned.popleft()[1])
 
     def _outer(self, name: str, outer: Outer, nesting: int) -> None:
-        destination, tos, ttl, df, frame = outer
+        destination, tos, ttl, df, frame, protocol, ports = outer
+        if ports is not None:
+            frame = ipv4.udp(*ports, frame)
         local = self._tunnels[name].local
         if nesting >= NESTING_MAX:
             self._drop("recursive routing")
@@ -352,7 +354,7 @@ class Kernel:
         packet = ipv4.build(
             local.packed,
             destination,
-            ipv4.GRE,
+            protocol,
             frame,
             ttl=ttl,
             tos=tos,

@@ -168,8 +168,8 @@ class MemoryPlane:
     def missed(self, interface: str, next_hop: bytes) -> None:
         self.world.call_soon(lambda: self._sink.next_hop_missed(interface, IPv4Address(next_hop)))
 
-    def control_received(self, tunnel: str, peer: bytes, local: bytes, payload: bytes) -> None:
-        datagram = Datagram(tunnel, IPv4Address(peer), IPv4Address(local), payload)
+    def control_received(self, tunnel: str, peer: bytes, local: bytes, payload: bytes, protected: bool) -> None:
+        datagram = Datagram(tunnel, IPv4Address(peer), IPv4Address(local), payload, protected)
         self.world.call_soon(lambda: self._sink.received(datagram))
 
     def icmp_arrived(self, packet: bytes) -> None:

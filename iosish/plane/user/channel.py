@@ -73,6 +73,7 @@ def pack_tunnels(tunnels: Mapping[str, Tunnel]) -> list[tuple[Any, ...]]:
             {index: peer.packed for index, peer in tunnel.adjacencies.items()},
             tuple(peer.packed for peer in tunnel.multicast),
             tunnel.blocked,
+            tunnel.crypto_map,
         )
         for tunnel in tunnels.values()
     ]
@@ -80,7 +81,7 @@ def pack_tunnels(tunnels: Mapping[str, Tunnel]) -> list[tuple[Any, ...]]:
 
 def unpack_tunnels(value: list[tuple[Any, ...]]) -> dict[str, Tunnel]:
     tunnels = {}
-    for name, local, key, multipoint, address, mtu, tos, ttl, discovery, mss, peers, multicast, blocked in value:
+    for name, local, key, multipoint, address, mtu, tos, ttl, discovery, mss, peers, multicast, blocked, tag in value:
         tunnels[name] = Tunnel(
             name=name,
             local=_address(local),
@@ -95,6 +96,7 @@ def unpack_tunnels(value: list[tuple[Any, ...]]) -> dict[str, Tunnel]:
             adjacencies={index: IPv4Address(peer) for index, peer in peers.items()},
             multicast=tuple(IPv4Address(peer) for peer in multicast),
             blocked=blocked,
+            crypto_map=tag,
         )
     return tunnels
 

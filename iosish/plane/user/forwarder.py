@@ -279,9 +279,9 @@ class _Loop:
             received = rules.receive(source, destination, memoryview(packet)[start:], now)
             if received is None:
                 continue
-            name, protocol, payload = received
+            name, protocol, payload, peer, protected = received
             if protocol == gre.NHRP:
-                self._tell(channel.RECEIVED, (name, source, destination, bytes(payload)))
+                self._tell(channel.RECEIVED, (name, peer, destination, payload, protected))
             else:
                 self._deliver(name, tap.IPV4 if protocol == gre.IPV4 else tap.IPV6, payload)
         self._give_back()
@@ -313,7 +313,8 @@ class _Loop:
                 counters.drops_in += 1  # the device is down or full
 
     def _send(self, name: str, outers: list[Outer]) -> None:
-        for destination, tos, ttl, df, frame in outers:
+        for destination, tos, ttl, df, frame, protocol, _ in outers:
+            assert protocol == ipv4.GRE, "no SA is installed"
             tunnel_local = self._rules.local_of(name)
             if tunnel_local is None:
                 return

@@ -165,8 +165,8 @@ class ForwarderLink:
 
     def _take(self, kind: bytes, value: object) -> None:
         match kind, value:
-            case channel.RECEIVED, (str(name), bytes(source), bytes(local), bytes(payload)):
-                self._sink.received(Datagram(name, IPv4Address(source), IPv4Address(local), payload))
+            case channel.RECEIVED, (str(name), bytes(peer), bytes(local), bytes(payload), bool(protected)):
+                self._sink.received(Datagram(name, IPv4Address(peer), IPv4Address(local), payload, protected))
             case channel.USED, dict(used):
                 for name, peers in used.items():
                     self._sink.adjacencies_used(name, frozenset(IPv4Address(peer) for peer in peers))
