@@ -15,7 +15,8 @@ from typing import Protocol
 
 from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.forwarding.tables import InterfaceCounters, Tunnel
-from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
+from iosish.ipsec.sa import SaChange as SaChange  # a value of the room in which IKE may read it
+from iosish.ipsec.sa import SaCounters, SaKey
 
 
 class LinkKind(Enum):
@@ -67,14 +68,6 @@ class Desired:
     neighbours: Mapping[tuple[str, IPv4Address], int] = field(default_factory=dict)
     tunnels: Mapping[str, Tunnel] = field(default_factory=dict)
     ike: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SaChange:
-    """SAs to put in place and to take out, in the order in which IKE wants it."""
-
-    installed: tuple[SecurityAssociation, ...] = ()
-    removed: tuple[SaKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

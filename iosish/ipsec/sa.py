@@ -47,6 +47,14 @@ class SaKey:
     peer: IPv4Address
 
 
+@dataclass(frozen=True, slots=True)
+class SaChange:
+    """SAs to put in place and to take out, in the order in which IKE wants it."""
+
+    installed: tuple[SecurityAssociation, ...] = ()
+    removed: tuple[SaKey, ...] = ()
+
+
 @dataclass(slots=True)
 class SaCounters:
     """What the plane counted for one SA. `sequence`: the last one sent, or the highest one received."""
