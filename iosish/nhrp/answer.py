@@ -11,6 +11,7 @@ from iosish.nhrp.cache import OPEN, Binding, Kind
 from iosish.nhrp.cie import Cie, Code
 from iosish.nhrp.extensions import ExtensionType, of_cies
 from iosish.nhrp.packet import ErrorCode, Exchange, Packet, PacketType
+from iosish.nhrp.protection import HeldReply
 from iosish.nhrp.resolution import Resolver
 from iosish.nhrp.station import Station
 from iosish.nhrp.transit import forward, has_unknown
@@ -26,7 +27,7 @@ def answer(resolver: Resolver, datagram: Datagram, packet: Packet, body: Exchang
         if not station.config.multipoint:
             # A point-to-point tunnel takes packets from its one peer alone: the way by the hub is the only one.
             refusal = Cie(code=Code.ADMINISTRATIVELY_PROHIBITED, mtu=station.config.mtu, preference=c.PREFERENCE)
-            _reply(station, datagram.peer, packet, body, refusal)
+            station.send(datagram.peer, _reply_to(station, packet, body, refusal))
         elif has_unknown(packet.extensions):
             station.complain(datagram, packet, ErrorCode.UNRECOGNIZED_EXTENSION, now)
         else:
@@ -37,7 +38,7 @@ def answer(resolver: Resolver, datagram: Datagram, packet: Packet, body: Exchang
         _answer_from_cache(station, datagram, packet, body, known, now)
     elif not forward(station, datagram, packet, target, now):
         nobody = Cie(code=Code.NO_BINDING, mtu=station.config.mtu, preference=c.PREFERENCE)
-        _reply(station, datagram.peer, packet, body, nobody)
+        station.send(datagram.peer, _reply_to(station, packet, body, nobody))
 
 
 def _is_egress(station: Station, target: IPv4Address) -> bool:
@@ -65,16 +66,18 @@ def _answer_as_egress(
         protocol=station.address,
         preference=c.PREFERENCE,
     )
-    peer = datagram.peer
-    if station.config.direct_reply:
-        peer = _requester_nbma(datagram, packet) or peer
+    reply = _reply_to(station, packet, body, cie)
+    if station.config.direct_reply or station.config.protected:
+        peer = _requester_nbma(datagram, packet) or datagram.peer
         _learn_requester(resolver, peer, packet, body, now)
-    _reply(station, peer, packet, body, cie)
+        resolver.send_reply(peer, HeldReply(reply, datagram.peer), now)
+    else:
+        station.send(datagram.peer, reply)
     if own and isinstance(packet.source, IPv4Address):
         _remember(station, target, packet.source, body.request_id, now)
 
 
-def _reply(station: Station, peer: IPv4Address, packet: Packet, body: Exchange, cie: Cie) -> None:
+def _reply_to(station: Station, packet: Packet, body: Exchange, cie: Cie) -> Packet:
     """The reply keeps the addresses and extensions of its request."""
     extensions = station.respond(packet.extensions)
     if extensions is not None and station.public_nbma is not None and cie.nbma == station.nbma:
@@ -83,15 +86,12 @@ def _reply(station: Station, peer: IPv4Address, packet: Packet, body: Exchange, 
             of_cies(ExtensionType.NAT, (*item.cies, public)) if item.type == ExtensionType.NAT else item
             for item in extensions
         )
-    station.send(
-        peer,
-        replace(
-            packet,
-            type=PacketType.RESOLUTION_REPLY,
-            body=Exchange((body.flags & c.COPIED) | c.ANSWERED, body.request_id, (cie,)),
-            extensions=extensions,
-            hop_count=c.HOP_COUNT,
-        ),
+    return replace(
+        packet,
+        type=PacketType.RESOLUTION_REPLY,
+        body=Exchange((body.flags & c.COPIED) | c.ANSWERED, body.request_id, (cie,)),
+        extensions=extensions,
+        hop_count=c.HOP_COUNT,
     )
 
 
@@ -110,7 +110,7 @@ def _answer_from_cache(
     )
     if isinstance(packet.source, IPv4Address):
         known.add_requester(packet.source, body.request_id)
-    _reply(station, datagram.peer, packet, body, cie)
+    station.send(datagram.peer, _reply_to(station, packet, body, cie))
 
 
 def _requester_nbma(datagram: Datagram, packet: Packet) -> IPv4Address | None:
@@ -144,13 +144,13 @@ def _learn_requester(resolver: Resolver, nbma: IPv4Address, packet: Packet, body
         return
     if (known is None and len(cache) >= c.MAX_ENTRIES) or cache.count_behind(nbma) >= c.MAX_ENTRIES_PER_PEER:
         return
-    binding = Binding(address, nbma, Kind.IMPLICIT, created_at=now, changed_at=now, via=address)
+    binding = Binding(address, nbma, Kind.IMPLICIT, created_at=now, via=address)
     binding.router = bool(body.flags & c.ROUTER)
     if known is not None:
         binding.asked_id, binding.used_at = known.asked_id, known.used_at
     if isinstance(packet.source_nbma, IPv4Address) and packet.source_nbma != nbma:
         binding.claimed_nbma = packet.source_nbma
-    cache.put(binding)
+    resolver.enter(binding, now)
     resolver.hold(binding, holding_s, now)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address
@@ -39,7 +39,10 @@ OPEN = frozenset({Kind.INCOMPLETE, Kind.NEGATIVE})
 
 @dataclass(slots=True)
 class Binding:
-    """One protocol address. `nbma` is where its data goes: the NHS's while the entry is open, None if nowhere."""
+    """One protocol address. `nbma` is where its data goes: the NHS's while the entry is open, None if nowhere.
+
+    `detour` is the NHS's NBMA address by which the data goes while the peer itself has no SA.
+    """
 
     address: IPv4Address
     nbma: IPv4Address | None
@@ -49,6 +52,7 @@ class Binding:
     changed_at: float | None = None
     up: bool = True
     via: IPv4Address | None = None
+    detour: IPv4Address | None = None
     unique: bool = False
     router: bool = False
     claimed_nbma: IPv4Address | None = None
@@ -63,6 +67,11 @@ class Binding:
     def known(self) -> bool:
         """Whether this is a mapping that others may be sent to."""
         return self.kind not in OPEN and self.kind is not Kind.LOCAL
+
+    @property
+    def way(self) -> IPv4Address | None:
+        """Where its data goes now."""
+        return self.detour or self.nbma
 
     def add_requester(self, address: IPv4Address, request_id: int) -> None:
         """Remember who was answered, for a purge; the oldest is forgotten."""
@@ -87,13 +96,16 @@ class Binding:
 
 
 class Cache:
-    """The entries of one tunnel. `version` rises whenever `neighbours` or `registered` changes."""
+    """The entries of one tunnel. `version` rises whenever `neighbours` or `registered` changes, `peers_version`
+    whenever `peers` does."""
 
     def __init__(self) -> None:
         self.version = 0
+        self.peers_version = 0
         self.neighbours: dict[IPv4Address, IPv4Address] = {}
         self.registered: dict[IPv4Address, int] = {}
         self.open: dict[IPv4Address, None] = {}
+        self.detoured: dict[IPv4Address, None] = {}
         self._bindings: dict[IPv4Address, Binding] = {}
         self._by_nbma: dict[IPv4Address, dict[IPv4Address, Binding]] = {}
 
@@ -111,8 +123,13 @@ class Cache:
         binding = self._bindings.get(address)
         return binding if binding is not None and binding.known else None
 
+    @property
+    def peers(self) -> Collection[IPv4Address]:
+        """The NBMA addresses that entries lead to, each once."""
+        return self._by_nbma.keys()
+
     def behind(self, nbma: IPv4Address) -> tuple[Binding, ...]:
-        """The entries whose data goes to `nbma`."""
+        """The entries that lead to `nbma`."""
         return tuple(self._by_nbma.get(nbma, {}).values())
 
     def count_behind(self, nbma: IPv4Address) -> int:
@@ -128,14 +145,20 @@ class Cache:
             if self.neighbours.pop(binding.address, None) is not None:
                 self.version += 1
             return
-        self._by_nbma.setdefault(binding.nbma, {})[binding.address] = binding
-        if self.neighbours.get(binding.address) != binding.nbma:
-            self.neighbours[binding.address] = binding.nbma
-            self.version += 1
+        if binding.nbma not in self._by_nbma:
+            self._by_nbma[binding.nbma] = {}
+            self.peers_version += 1
+        self._by_nbma[binding.nbma][binding.address] = binding
+        self._point(binding)
         if binding.kind is Kind.REGISTERED:
             if binding.nbma not in self.registered:
                 self.version += 1
             self.registered[binding.nbma] = self.registered.get(binding.nbma, 0) + 1
+
+    def divert(self, binding: Binding, detour: IPv4Address | None) -> None:
+        """Send the data of an entry of this cache by `detour`; None: straight to its peer again."""
+        binding.detour = detour
+        self._point(binding)
 
     def remove(self, address: IPv4Address) -> Binding | None:
         binding = self._unlink(address)
@@ -143,17 +166,29 @@ class Cache:
             self.version += 1
         return binding
 
+    def _point(self, binding: Binding) -> None:
+        if binding.detour is None:
+            self.detoured.pop(binding.address, None)
+        else:
+            self.detoured[binding.address] = None
+        way = binding.way
+        if way is not None and self.neighbours.get(binding.address) != way:
+            self.neighbours[binding.address] = way
+            self.version += 1
+
     def _unlink(self, address: IPv4Address) -> Binding | None:
         binding = self._bindings.pop(address, None)
         if binding is None:
             return None
         self.open.pop(address, None)
+        self.detoured.pop(address, None)
         if binding.nbma is None or binding.kind is Kind.LOCAL:
             return binding
         behind = self._by_nbma[binding.nbma]
         del behind[address]
         if not behind:
             del self._by_nbma[binding.nbma]
+            self.peers_version += 1
         if binding.kind is Kind.REGISTERED:
             self.registered[binding.nbma] -= 1
             if not self.registered[binding.nbma]:

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from iosish.config.model import Nhs
 from iosish.nhrp import constants as c
 from iosish.nhrp.cie import CODE_NAMES, Cie, Code
+from iosish.nhrp.events import PeerDead
 from iosish.nhrp.extensions import ExtensionType
 from iosish.nhrp.packet import Exchange, Packet, PacketType
 from iosish.nhrp.purge import withdraw
@@ -31,6 +32,8 @@ class Registration:
     acknowledged_id: int | None = None
     outstanding: dict[int, None] = field(default_factory=dict)
     refused: bool = False
+    complained: bool = False
+    dead_at: float | None = None
     unanswered: int = 0
     retry_s: float = c.RETRY_FIRST_S
     fresh_at: float = 0.0
@@ -72,13 +75,25 @@ class Client:
         self.registrations = {address: self.registrations[address] for address in wanted}
 
     def start(self, address: IPv4Address, now: float) -> None:
-        """Begin with one server from the beginning: two registrations, then one every interval."""
+        """Begin with one server from the beginning: two registrations, then one every interval. While it has no SA,
+        nothing is sent: `secured` begins."""
         registration = self.registrations[address]
         registration.first = True
         registration.outstanding.clear()
-        if self.station.config.operational and registration.nbma is not None:
+        if self._can_reach(registration):
             self._send_fresh(registration, now)
             self._schedule(registration, now + min(c.SECOND_REGISTRATION_S, self._interval_s))
+
+    def secured(self, nbma: IPv4Address, up: bool, now: float) -> None:
+        """The SA of a peer came: its servers are registered with at once. It went: so did they."""
+        for address, registration in self.registrations.items():
+            if registration.nbma != nbma:
+                continue
+            if up:
+                self.start(address, now)
+            else:
+                self._set_up(registration, False, now, "External")
+                self._cancel(registration)
 
     def stop(self, now: float) -> None:
         """The tunnel goes down: tell the servers that we leave, and forget that they answered."""
@@ -96,7 +111,7 @@ class Client:
     def due(self, address: IPv4Address, now: float) -> None:
         """The registration timer of one server."""
         registration = self.registrations.get(address)
-        if registration is None or registration.nbma is None or not self.station.config.operational:
+        if registration is None or not self._can_reach(registration):
             return
         if registration.first:
             registration.first = False
@@ -106,6 +121,7 @@ class Client:
         else:
             if registration.unanswered >= c.UNANSWERED_UNTIL_DOWN:
                 self._set_up(registration, False, now, "NHRP Registration Failure")
+                self._suspect(registration, now)
             registration.retry_s = min(registration.retry_s * 2, c.RETRY_LAST_S)
             self._send(registration)
         self._schedule(registration, now + self._retry_delay_s(registration))
@@ -126,6 +142,7 @@ class Client:
             return None
         registration.refused = False
         registration.unanswered = 0
+        registration.dead_at = None
         self._learn_public_address(packet)
         self._set_up(registration, True, now)
         if not registration.first and registration.answered:
@@ -147,6 +164,7 @@ class Client:
             registration = self._asked(request, request.body)
             if registration is not None:
                 registration.failed += 1
+                registration.complained = True
 
     def states(self) -> tuple[NhsState, ...]:
         return tuple(self._state(registration) for registration in self.registrations.values())
@@ -156,6 +174,20 @@ class Client:
     @property
     def _interval_s(self) -> float:
         return self.station.config.registration_interval_s
+
+    def _can_reach(self, registration: Registration) -> bool:
+        nbma = registration.nbma
+        return self.station.config.operational and nbma is not None and self.station.protection.passes(nbma)
+
+    def _suspect(self, registration: Registration, now: float) -> None:
+        """A server is silent though its SA is up, as when it lost its half: the SA is no good. One that complains
+        is not silent."""
+        nbma, dead_at = registration.nbma, registration.dead_at
+        if nbma is None or not self.station.protection.active or registration.complained:
+            return
+        if dead_at is None or now - dead_at >= c.PEER_DEAD_AGAIN_S:
+            registration.dead_at = now
+            self.station.node.tell(PeerDead(self.station.name, nbma))
 
     def _retry_delay_s(self, registration: Registration) -> float:
         """75 to 100 % of 2, 4 ... 64 s, in the 64 s stage to 110 %; never longer than the interval, so that a server
@@ -172,7 +204,7 @@ class Client:
             del registration.outstanding[next(iter(registration.outstanding))]
         if not registration.refused:
             registration.retry_s = c.RETRY_FIRST_S
-        registration.refused = False
+        registration.refused = registration.complained = False
         registration.unanswered = 0
         registration.fresh_at = now
         self._send(registration)

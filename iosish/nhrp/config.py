@@ -18,8 +18,10 @@ class NhrpInterface:
     tunnel. An `nhs` without an NBMA address stands in `map`, or is the tunnel's one destination. `multicast` holds the
     static entries. `registration_timeout_s` None: a third of the holding time.
     `responder` is the protocol address that `ip nhrp responder` puts into the responder record.
-    `direct_reply`: resolution requests are answered straight to the requester, as with redirect, shortcut or crypto;
+    `direct_reply`: resolution requests are answered straight to the requester, as with redirect or shortcut;
     otherwise the answer goes back by the NHS that the request came through.
+    `protected`: packets pass only between peers that have an SA, as `NhrpEngine.secured` tells. Answers are then always
+    direct, and wait for it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class NhrpInterface:
     record: bool = True
     responder: IPv4Address | None = None
     direct_reply: bool = False
+    protected: bool = False
 
     @property
     def operational(self) -> bool:

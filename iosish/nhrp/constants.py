@@ -41,6 +41,12 @@ REFRESH_S = 120  # a used entry is asked for again this long before its end ...
 REFRESH_SHARE = 0.5  # ... but at most this share of its life, so that holding times of seconds work
 USED_CHECK_S = 60  # how often IOS looks at the used flag
 
+# --- SAs of a protected tunnel ----------------------------------------------------------------------------------------
+SA_LOST_S = 10  # a dynamic entry outlives the SA of its peer so long: time to build another
+SA_AWAITED_S = 60  # a new one waits so long for its first SA; main mode's retransmissions end about then
+PEER_DEAD_AGAIN_S = 60  # a server that does not answer costs it its SAs at most this often
+REPLY_HELD_S = 4  # a resolution reply waits so long for the requester's SA, then it goes by the NHS
+
 # --- Limits ---------------------------------------------------------------------------------------------------------
 MAX_ENTRIES = 16384  # cache entries of one interface
 MAX_ENTRIES_PER_PEER = 64  # of one NBMA address: clients behind one translated address
@@ -51,5 +57,7 @@ PEER_BURST, PEER_RATE = 500, 200.0  # packets of one NBMA address, per second
 ERROR_BURST, ERROR_RATE = 5, 1.0  # error indications to one NBMA address
 LOG_BURST, LOG_RATE = 5, 0.1  # log lines of one kind about one NBMA address
 ALL_LOG_BURST, ALL_LOG_RATE = 1000, 50.0  # log lines of one kind about all of them
+MAX_HELD_REPLIES = 256  # resolution replies of one interface that wait for an SA
+MAX_HELD_REPLIES_PER_PEER = 16
 MAX_QUEUED = 4096  # datagrams or events not yet taken
 MAX_QUOTED = 512  # octets of a bad packet in an error indication

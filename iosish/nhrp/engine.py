@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from iosish.engine import Datagram, Event
 from iosish.nhrp.answer import answer
-from iosish.nhrp.cache import OPEN, Binding, Kind
-from iosish.nhrp.client import Client
+from iosish.nhrp.cache import Binding, Kind
 from iosish.nhrp.config import NhrpConfig, NhrpInterface
+from iosish.nhrp.events import SessionCleared
 from iosish.nhrp.extensions import ExtensionType, authentication
 from iosish.nhrp.packet import REPLIES, ErrorCode, Exchange, Fault, Packet, PacketType, decode
-from iosish.nhrp.purge import obey, purge_requesters, recall
-from iosish.nhrp.resolution import Resolver
+from iosish.nhrp.purge import obey, recall
+from iosish.nhrp.report import report
 from iosish.nhrp.server import register
-from iosish.nhrp.state import CacheEntry, MulticastEntry, NhrpInterfaceState, NhrpState, Traffic
+from iosish.nhrp.state import NhrpState
 from iosish.nhrp.station import TYPE_NAMES, NextHop, Node, Station
 from iosish.nhrp.transit import forward, has_unknown
+from iosish.nhrp.tunnel import NhrpForwarding, NhrpTunnel
 from iosish.nhrp.wire import PacketError
 
-IDENTITY = ("nbma", "address", "key", "operational")
+IDENTITY = ("nbma", "address", "key", "operational", "protected")
 """Settings by which peers know the tunnel: what was learnt under others is worth nothing."""
 
 AGAIN = ("network_id", "authentication", "holdtime_s", "registration_timeout_s", "unique")
@@ -41,28 +41,6 @@ ORIGINATED = frozenset(
 """Types whose source is who sent them: with our own address they are a loop or a forgery."""
 
 
-@dataclass(frozen=True, slots=True)
-class NhrpForwarding:
-    """What forwarding makes of NHRP on one tunnel: next hop to NBMA address, and where multicast copies go."""
-
-    neighbours: Mapping[IPv4Address, IPv4Address] = field(default_factory=dict)
-    multicast: tuple[IPv4Address, ...] = ()
-
-
-class _Tunnel:
-    """A station with its roles."""
-
-    __slots__ = ("best", "client", "forwarding", "forwarding_version", "resolver", "station")
-
-    def __init__(self, station: Station) -> None:
-        self.station = station
-        self.client = Client(station)
-        self.resolver = Resolver(station, self.client)
-        self.best: IPv4Address | None = None
-        self.forwarding = NhrpForwarding()
-        self.forwarding_version = -1
-
-
 class NhrpEngine:
     """NHRP for all tunnels of a router.
 
@@ -72,8 +50,9 @@ class NhrpEngine:
 
     def __init__(self, random: random.Random, next_hop: NextHop | None = None) -> None:
         self._node = Node(random, next_hop)
-        self._tunnels: dict[str, _Tunnel] = {}
+        self._tunnels: dict[str, NhrpTunnel] = {}
         self._version = 0
+        self._wanted: Mapping[str, frozenset[IPv4Address]] = MappingProxyType({})
 
     # --- the surface of every engine --------------------------------------------------------------------------------
 
@@ -102,6 +81,8 @@ class NhrpEngine:
             station.refused["rate limit"] += 1
             return
         try:
+            if station.config.protected and not datagram.protected:
+                raise PacketError("clear text on a protected tunnel")
             if datagram.peer == station.nbma:
                 raise PacketError("own NBMA address as source")
             packet = decode(datagram.payload)
@@ -120,13 +101,17 @@ class NhrpEngine:
                 continue
             if key.reason == "registration":
                 tunnel.client.due(key.address, now)
-                self._follow_servers(tunnel, now)
+                tunnel.follow_servers(now)
             elif key.reason == "resolution":
                 tunnel.resolver.due(key.address, now)
             elif key.reason == "refresh":
                 tunnel.resolver.due_refresh(key.address, now)
+            elif key.reason == "security":
+                tunnel.due_security(key.address, now)
+            elif key.reason == "reply":
+                tunnel.resolver.release_replies(key.address, now)
             else:
-                self._lapse(tunnel.station, key.address, now)
+                self._lapse(tunnel, key.address, now)
 
     def next_wake(self) -> tuple[float, str] | None:
         """When `wake` is wanted next, and why (`"registration 192.168.0.1"`); None: never."""
@@ -162,23 +147,50 @@ class NhrpEngine:
         for tunnel in self._selected(interface):
             for binding in tunnel.station.cache:
                 if binding.kind is not Kind.STATIC and address in (None, binding.address):
-                    self._clear_by_command(tunnel.station, binding, now)
+                    self._clear_by_command(tunnel, binding, now)
             if tunnel.station.config.operational:
                 for nhs in list(tunnel.client.registrations):
                     if address in (None, nhs):
                         tunnel.client.start(nhs, now)
 
     def clear_sessions(self, peer: IPv4Address | None, now: float) -> None:
-        """`clear dmvpn session [peer]`; `peer` is an NBMA or a tunnel address."""
+        """`clear dmvpn session [peer]`; `peer` is an NBMA or a tunnel address.
+
+        On a protected tunnel the SAs of the peers go with it, by which they hear of it; servers are registered with
+        again over the new ones.
+        """
         for tunnel in self._selected(None):
-            station = tunnel.station
-            for binding in station.cache:
+            if tunnel.station.config.protected:
+                self._clear_protected(tunnel, peer, now)
+                continue
+            for binding in tunnel.station.cache:
                 if binding.kind is not Kind.STATIC and peer in (None, binding.address, binding.nbma):
-                    self._clear_by_command(station, binding, now)
-            if station.config.operational:
+                    self._clear_by_command(tunnel, binding, now)
+            if tunnel.station.config.operational:
                 for nhs, registration in list(tunnel.client.registrations.items()):
                     if peer in (None, nhs, registration.nbma):
                         tunnel.client.start(nhs, now)
+
+    def secured(self, interface: str, nbma: IPv4Address, up: bool, now: float) -> None:
+        """Packets between us and this peer of a protected tunnel have an SA now, or none any more.
+
+        Also told of peers that nobody wanted: they asked. All is forgotten when the tunnel goes down, gets another
+        NBMA address, or is not protected any more.
+        """
+        tunnel = self._tunnels.get(interface)
+        if tunnel is not None:
+            tunnel.secured(nbma, up, now)
+
+    def wanted(self) -> Mapping[str, frozenset[IPv4Address]]:
+        """By protected interface the NBMA addresses that need an SA now; unchanged values are the same objects."""
+        wanted = {
+            name: tunnel.station.protection.wanted()
+            for name, tunnel in self._tunnels.items()
+            if tunnel.station.config.protected
+        }
+        if wanted != self._wanted:
+            self._wanted = MappingProxyType(wanted)
+        return self._wanted
 
     @property
     def version(self) -> int:
@@ -187,11 +199,11 @@ class NhrpEngine:
 
     def forwarding(self) -> Mapping[str, NhrpForwarding]:
         """By interface; unchanged values are the same objects as last time."""
-        return MappingProxyType({name: self._forwarding(tunnel) for name, tunnel in self._tunnels.items()})
+        return MappingProxyType({name: tunnel.forwarding() for name, tunnel in self._tunnels.items()})
 
     def state(self, now: float) -> NhrpState:
         """Everything that `show` prints."""
-        return NhrpState(MappingProxyType({name: _state(tunnel, now) for name, tunnel in self._tunnels.items()}))
+        return NhrpState(MappingProxyType({name: report(tunnel, now) for name, tunnel in self._tunnels.items()}))
 
     def servers(self) -> list[tuple[str, IPv4Address, bool]]:
         """Each NHS: interface, address, whether it answers. Cheap, for those who look after every change."""
@@ -205,15 +217,15 @@ class NhrpEngine:
 
     def _add(self, interface: NhrpInterface, now: float) -> None:
         station = Station(self._node, interface)
-        tunnel = _Tunnel(station)
+        tunnel = NhrpTunnel(station)
         self._tunnels[interface.name] = tunnel
         self._node.stations[interface.name] = station
         self._version += 1
         self._set_static(tunnel, now)
         tunnel.client.configure(now, again=False)
-        self._follow_servers(tunnel, now)
+        tunnel.follow_servers(now)
 
-    def _change(self, tunnel: _Tunnel, wanted: NhrpInterface, now: float) -> None:
+    def _change(self, tunnel: NhrpTunnel, wanted: NhrpInterface, now: float) -> None:
         """Each changed setting takes effect; a changed identity begins again."""
         station = tunnel.station
         old = station.config
@@ -221,27 +233,28 @@ class NhrpEngine:
         if moved:
             self._stop(tunnel, now)
         multicast = (old.static_multicast, old.nhs_multicast, old.multicast_dynamic)
-        station.config = wanted
+        station.configure(wanted)
         if multicast != (wanted.static_multicast, wanted.nhs_multicast, wanted.multicast_dynamic):
             self._version += 1
-            tunnel.forwarding_version = -1
+            tunnel.multicast_changed()
         self._set_static(tunnel, now)
         again = moved or any(getattr(old, name) != getattr(wanted, name) for name in AGAIN)
         tunnel.client.configure(now, again)
-        self._follow_servers(tunnel, now)
+        tunnel.follow_servers(now)
 
-    def _stop(self, tunnel: _Tunnel, now: float) -> None:
+    def _stop(self, tunnel: NhrpTunnel, now: float) -> None:
         """The tunnel goes down or away: what was learnt goes, and those who depend on it hear of it."""
         station = tunnel.station
         if station.config.operational:
             for binding in station.cache:
                 if binding.kind is not Kind.STATIC:
-                    self._clear(station, binding, now)
+                    tunnel.clear(binding, now)
             tunnel.client.stop(now)
+        station.protection.drop_held()
         station.public_nbma = None
         self._node.timers.cancel_interface(station.name)
 
-    def _set_static(self, tunnel: _Tunnel, now: float) -> None:
+    def _set_static(self, tunnel: NhrpTunnel, now: float) -> None:
         """Make the static entries those of the configuration."""
         cache = tunnel.station.cache
         wanted = tunnel.station.config.static_map
@@ -252,15 +265,9 @@ class NhrpEngine:
             known = cache.get(address)
             if known is None or known.kind is not Kind.STATIC:
                 tunnel.station.forget(address)
-                cache.put(Binding(address, nbma, Kind.STATIC, created_at=now, changed_at=now, via=address))
-
-    def _follow_servers(self, tunnel: _Tunnel, now: float) -> None:
-        """Data of open questions follows the server that answers."""
-        best = tunnel.client.best()
-        nbma = None if best is None else best.nbma
-        if nbma != tunnel.best:
-            tunnel.best = nbma
-            tunnel.resolver.repoint(now)
+                known = Binding(address, nbma, Kind.STATIC, created_at=now, changed_at=now, via=address)
+                cache.put(known)
+            known.up = tunnel.station.protection.passes(nbma)
 
     # --- packets ----------------------------------------------------------------------------------------------------
 
@@ -290,7 +297,7 @@ class NhrpEngine:
         )
         return False
 
-    def _dispatch(self, tunnel: _Tunnel, datagram: Datagram, packet: Packet, now: float) -> None:
+    def _dispatch(self, tunnel: NhrpTunnel, datagram: Datagram, packet: Packet, now: float) -> None:
         station = tunnel.station
         body = packet.body
         toward = packet.source if packet.type in REPLIES else packet.destination
@@ -314,7 +321,7 @@ class NhrpEngine:
         registers = packet.type is PacketType.REGISTRATION_REQUEST and packet.source == packet.destination
         return registers or self._node.is_own(toward)
 
-    def _take(self, tunnel: _Tunnel, datagram: Datagram, packet: Packet, body: Exchange, now: float) -> None:
+    def _take(self, tunnel: NhrpTunnel, datagram: Datagram, packet: Packet, body: Exchange, now: float) -> None:
         station = tunnel.station
         refusal = None
         match packet.type:
@@ -322,7 +329,7 @@ class NhrpEngine:
                 register(station, datagram, packet, body, now)
             case PacketType.REGISTRATION_REPLY:
                 refusal = tunnel.client.reply(packet, body, now)
-                self._follow_servers(tunnel, now)
+                tunnel.follow_servers(now)
             case PacketType.RESOLUTION_REPLY:
                 refusal = tunnel.resolver.reply(datagram, packet, body, now)
             case PacketType.PURGE_REQUEST:
@@ -331,7 +338,7 @@ class NhrpEngine:
         if refusal is not None:
             station.refuse(datagram.peer, refusal, now)
 
-    def _take_error(self, tunnel: _Tunnel, datagram: Datagram, fault: Fault, now: float) -> None:
+    def _take_error(self, tunnel: NhrpTunnel, datagram: Datagram, fault: Fault, now: float) -> None:
         """Log it in IOS's words; if it is about a question of ours, that is answered."""
         try:
             quoted = decode(fault.quoted)
@@ -356,77 +363,27 @@ class NhrpEngine:
 
     # --- entries ----------------------------------------------------------------------------------------------------
 
-    def _lapse(self, station: Station, address: IPv4Address, now: float) -> None:
-        binding = station.cache.get(address)
+    def _lapse(self, tunnel: NhrpTunnel, address: IPv4Address, now: float) -> None:
+        binding = tunnel.station.cache.get(address)
         if binding is not None and binding.kind is not Kind.STATIC:
-            self._clear(station, binding, now)
+            tunnel.clear(binding, now)
 
-    def _clear_by_command(self, station: Station, binding: Binding, now: float) -> None:
+    def _clear_by_command(self, tunnel: NhrpTunnel, binding: Binding, now: float) -> None:
         """A client that we forget on purpose is told, so that it comes back in seconds, not with its next interval."""
-        self._clear(station, binding, now)
-        if binding.kind is Kind.REGISTERED and station.config.operational:
-            recall(station, binding)
+        tunnel.clear(binding, now)
+        if binding.kind is Kind.REGISTERED and tunnel.station.config.operational:
+            recall(tunnel.station, binding)
 
-    def _clear(self, station: Station, binding: Binding, now: float) -> None:
-        station.forget(binding.address)
-        purge_requesters(station, binding)
-        if binding.kind is Kind.REGISTERED:
-            station.client_changed(binding.address, binding.nbma, now, "External")
+    def _clear_protected(self, tunnel: NhrpTunnel, peer: IPv4Address | None, now: float) -> None:
+        peers: dict[IPv4Address, None] = {}
+        for binding in tunnel.station.cache:
+            if peer in (None, binding.address, binding.nbma):
+                if binding.known and binding.nbma is not None:
+                    peers[binding.nbma] = None
+                if binding.kind is not Kind.STATIC:
+                    tunnel.clear(binding, now)
+        for nbma in peers:
+            self._node.tell(SessionCleared(tunnel.station.name, nbma))
 
-    def _selected(self, interface: str | None) -> list[_Tunnel]:
+    def _selected(self, interface: str | None) -> list[NhrpTunnel]:
         return [tunnel for name, tunnel in self._tunnels.items() if interface in (None, name)]
-
-    def _forwarding(self, tunnel: _Tunnel) -> NhrpForwarding:
-        cache = tunnel.station.cache
-        if tunnel.forwarding_version != cache.version:
-            tunnel.forwarding_version = cache.version
-            multicast = tuple(dict.fromkeys(entry.nbma for entry in _multicast(tunnel)))
-            tunnel.forwarding = NhrpForwarding(MappingProxyType(dict(cache.neighbours)), multicast)
-        return tunnel.forwarding
-
-
-def _multicast(tunnel: _Tunnel) -> tuple[MulticastEntry, ...]:
-    """Static entries, then servers, then clients in the order in which they registered; each NBMA address once."""
-    config = tunnel.station.config
-    entries = dict.fromkeys(config.static_multicast, "static")
-    for nbma in config.nhs_multicast:
-        entries.setdefault(nbma, "nhs")
-    if config.multicast_dynamic:
-        for nbma in tunnel.station.cache.registered:
-            entries.setdefault(nbma, "dynamic")
-    return tuple(MulticastEntry(nbma, flag) for nbma, flag in entries.items())
-
-
-def _state(tunnel: _Tunnel, now: float) -> NhrpInterfaceState:
-    station = tunnel.station
-    entries = sorted(station.cache, key=lambda binding: int(binding.address))
-    return NhrpInterfaceState(
-        name=station.name,
-        role="Spoke" if tunnel.client.registrations else "Hub",
-        entries=tuple(_entry(tunnel, binding, now) for binding in entries),
-        nhs=tunnel.client.states(),
-        multicast=_multicast(tunnel),
-        traffic=Traffic(dict(station.sent), dict(station.received), dict(station.refused)),
-    )
-
-
-def _entry(tunnel: _Tunnel, binding: Binding, now: float) -> CacheEntry:
-    """A static entry of a server is up while the server answers."""
-    registration = tunnel.client.registrations.get(binding.address)
-    is_server = registration is not None and binding.kind is Kind.STATIC
-    is_open = binding.kind in OPEN
-    kind = "static" if binding.kind is Kind.STATIC else "incomplete" if is_open else "dynamic"
-    return CacheEntry(
-        target=IPv4Network(binding.address),
-        via=None if is_open else binding.via,
-        nbma=None if is_open else binding.nbma,
-        kind=kind,
-        flags=binding.flags(now),
-        created_at=binding.created_at,
-        expires_at=binding.expires_at,
-        up=registration.up if registration is not None and is_server else binding.up,
-        changed_at=registration.changed_at if registration is not None and is_server else binding.changed_at,
-        claimed_nbma=binding.claimed_nbma,
-        local=binding.kind is Kind.LOCAL,
-        requesters=tuple(binding.requesters.items()),
-    )

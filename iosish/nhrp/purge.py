@@ -70,7 +70,7 @@ def withdraw(
 def _way_to(station: Station, requester: IPv4Address) -> IPv4Address | None:
     known = station.cache.known(requester)
     if known is not None:
-        return known.nbma
+        return known.way
     servers = (station.cache.known(nhs.address) for nhs in station.config.nhs)
     return next((server.nbma for server in servers if server is not None), None)
 

@@ -12,6 +12,7 @@ from iosish.nhrp.cie import CODE_NAMES, Cie, Code
 from iosish.nhrp.client import Client
 from iosish.nhrp.extensions import ExtensionType
 from iosish.nhrp.packet import Exchange, Packet, PacketType
+from iosish.nhrp.protection import HeldReply
 from iosish.nhrp.station import Station
 
 LEARNT = frozenset({Kind.RESOLVED, Kind.IMPLICIT})
@@ -87,7 +88,7 @@ class Resolver:
                 self._negative(binding, now)
 
     def repoint(self, now: float) -> None:
-        """Another server answers now: data of open questions goes there."""
+        """Another server answers now: data of open questions goes there, and of peers that have no SA."""
         server = self.client.best()
         for address in list(self.station.cache.open):
             binding = self.station.cache.get(address)
@@ -95,6 +96,45 @@ class Resolver:
                 self.station.forget(address)
             elif binding is not None and binding.nbma != server.nbma:
                 self.station.cache.put(replace(binding, nbma=server.nbma))
+        for address in list(self.station.cache.detoured):
+            binding = self.station.cache.get(address)
+            if binding is not None:
+                self.steer(binding)
+
+    # --- peers and their SAs ----------------------------------------------------------------------------------------
+
+    def enter(self, binding: Binding, now: float) -> None:
+        """A learnt entry. Until its peer has an SA, its data goes on by the NHS."""
+        self.station.cache.put(binding)
+        self.steer(binding)
+        binding.changed_at = now if binding.up else None
+        if binding.nbma is not None:
+            self.station.await_sa(binding.nbma, now)
+
+    def steer(self, binding: Binding) -> None:
+        """Send the data of a learnt entry straight where it can go straight, else by the NHS."""
+        nbma, server = binding.nbma, self.client.best()
+        passes = nbma is None or self.station.protection.passes(nbma)
+        binding.up = passes
+        detour = None if passes or server is None or server.nbma == nbma else server.nbma
+        self.station.cache.divert(binding, detour)
+
+    def send_reply(self, nbma: IPv4Address, reply: HeldReply, now: float) -> None:
+        """Send a resolution reply straight to its requester, at once or as soon as that has an SA."""
+        station = self.station
+        if station.protection.passes(nbma):
+            station.send(nbma, reply.packet)
+        elif nbma == reply.nhs or not station.protection.hold(nbma, reply):
+            station.send(reply.nhs, reply.packet)
+        elif station.node.timers.get(station.key("reply", nbma)) is None:
+            station.node.timers.set(station.key("reply", nbma), now + c.REPLY_HELD_S)
+
+    def release_replies(self, nbma: IPv4Address, now: float) -> None:
+        """A requester got its SA, or its time is over: then the reply goes by the NHS, for it may reach us."""
+        station = self.station
+        station.node.timers.cancel(station.key("reply", nbma))
+        for reply in station.protection.release(nbma):
+            station.send(nbma if station.protection.passes(nbma) else reply.nhs, reply.packet)
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
@@ -113,6 +153,9 @@ class Resolver:
         station = self.station
         server = self.client.best()
         if server is None or server.nbma is None or binding.asked_id is None:
+            return
+        if not station.protection.passes(server.nbma):
+            station.node.timers.set(station.key("resolution", binding.address), now + c.RETRY_FIRST_S)
             return
         config = station.config
         cie = Cie(
@@ -164,8 +207,8 @@ class Resolver:
         if known.kind in LEARNT and known.nbma == nbma:
             binding.kind = Kind.RESOLVED
         else:
-            binding = Binding(known.address, nbma, Kind.RESOLVED, created_at=now, changed_at=now, used_at=known.used_at)
-            station.cache.put(binding)
+            binding = Binding(known.address, nbma, Kind.RESOLVED, created_at=now, used_at=known.used_at)
+            self.enter(binding, now)
         binding.via = via
         binding.router = router
         binding.asked_id = None

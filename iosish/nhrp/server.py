@@ -86,6 +86,7 @@ def _bind(
             purge_requesters(station, known)
         binding = Binding(protocol, peer, Kind.REGISTERED, created_at=now, changed_at=now, via=protocol)
         station.cache.put(binding)
+        station.await_sa(peer, now)
         if known is None or known.kind is not Kind.REGISTERED:
             station.client_changed(protocol, peer, now)
     binding.unique = unique

@@ -14,7 +14,8 @@ class CacheEntry:
     `kind` is "static", "dynamic" or "incomplete"; `flags` the words of `Flags:` in IOS's order ("router", "unique",
     "registered", "implicit", "local", "negative", "used", "nhop"). `via` and `nbma` are None while incomplete.
     `claimed_nbma` is the address a peer behind NAT gave itself, None without NAT. `up` is false while it is only asked
-    for or its NHS does not answer; `changed_at` is when it last went up or down (None: never was up).
+    for or its NHS does not answer; `changed_at` is when it last went up or down (None: never was up). `secured` is
+    false while the peer of a protected tunnel has no SA.
     """
 
     target: IPv4Network
@@ -30,6 +31,7 @@ class CacheEntry:
     local: bool = False
     preference: int = 0
     requesters: tuple[tuple[IPv4Address, int], ...] = ()
+    secured: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from iosish.nhrp.cie import Cie
 from iosish.nhrp.config import NhrpInterface
 from iosish.nhrp.extensions import Extension, ExtensionType, authentication, of_cies
 from iosish.nhrp.packet import REPLIES, ErrorCode, Fault, Packet, PacketType
+from iosish.nhrp.protection import Protection
 from iosish.nhrp.timers import Key, Timers
 from iosish.nhrp.wire import PacketError
 from iosish.rate_limit import RateLimit
@@ -65,6 +66,10 @@ class Node:
         if len(self._events) < c.MAX_QUEUED:
             self._events.append(LogEvent(facility, severity, mnemonic, text))
 
+    def tell(self, event: Event) -> None:
+        """An event that somebody acts upon: never left out."""
+        self._events.append(event)
+
     def log_about(self, peer: IPv4Address, now: float, facility: str, severity: int, mnemonic: str, text: str) -> None:
         """A line that `peer` can cause: only so many of one kind, also when the peers are made up."""
         if self._lines.allows((peer, mnemonic), now) and self._all_lines.allows(mnemonic, now):
@@ -89,10 +94,16 @@ class Station:
         self.node = node
         self.config = config
         self.cache = Cache()
+        self.protection = Protection(self.cache)
+        self.protection.configure(config)
         self.public_nbma: IPv4Address | None = None
         self.sent: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+
+    def configure(self, config: NhrpInterface) -> None:
+        self.config = config
+        self.protection.configure(config)
 
     @property
     def name(self) -> str:
@@ -150,7 +161,7 @@ class Station:
         except PacketError as error:
             self.refused[error.reason] += 1
             return
-        if self.node.queue(Datagram(self.name, peer, self.nbma, payload)):
+        if self.node.queue(Datagram(self.name, peer, self.nbma, payload, self.config.protected)):
             self.sent[TYPE_NAMES[packet.type]] += 1
         else:
             self.refused["queue is full"] += 1
@@ -213,6 +224,12 @@ class Station:
         for reason in ("expiry", "refresh", "resolution"):
             self.node.timers.cancel(self.key(reason, address))
         return self.cache.remove(address)
+
+    def await_sa(self, nbma: IPv4Address, now: float) -> None:
+        """An entry leads to `nbma`: without an SA it does not stay long."""
+        key = self.key("security", nbma)
+        if not self.protection.passes(nbma) and self.node.timers.get(key) is None:
+            self.node.timers.set(key, now + c.SA_AWAITED_S)
 
     def server_changed(self, address: IPv4Address, nbma: IPv4Address | None, down: str | None = None) -> None:
         """`%DMVPN-5-NHRP_NHS_UP`, or `DOWN` with a reason, as IOS words it."""

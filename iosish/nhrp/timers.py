@@ -9,7 +9,8 @@ from iosish.deadlines import Deadlines
 
 
 class Key(NamedTuple):
-    """What a deadline is for: `reason` is "registration", "resolution", "refresh" or "expiry"."""
+    """What a deadline is for: `reason` is "registration", "resolution", "refresh" or "expiry" of a protocol address,
+    "security" or "reply" of an NBMA address."""
 
     interface: str
     reason: str

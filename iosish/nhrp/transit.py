@@ -32,8 +32,8 @@ def way(station: Station, toward: IPv4Address, came_from: IPv4Address) -> tuple[
     if out is None or not out.config.operational or out.config.network_id != station.config.network_id:
         return None
     known = out.cache.known(route[1])
-    if known is not None and known.nbma is not None:
-        return out, known.nbma
+    if known is not None and known.way is not None:
+        return out, known.way
     for nhs in out.config.nhs:
         server = out.cache.known(nhs.address)
         if server is not None and server.nbma is not None and server.nbma != came_from:

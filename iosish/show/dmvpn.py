@@ -166,7 +166,7 @@ def _rows(now: float, peers: Peers, row: str) -> Iterator[str]:
                 entries=count,
                 nbma=peer,
                 tunnel=str(_tunnel_address(entry)),
-                state="UP" if entry.up else "NHRP",
+                state="IKE" if not entry.secured else "UP" if entry.up else "NHRP",
                 changed=since(now, entry.changed_at),
                 attributes=_attributes(entry),
                 target=str(entry.target),

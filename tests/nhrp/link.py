@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -93,6 +94,8 @@ class Link:
         self.seen_as: dict[IPv4Address, IPv4Address] = {}
         self.log: list[Sent] = []
         self._flying: list[tuple[float, Datagram]] = []
+        self._alarms: list[tuple[float, int, Callable[[], None]]] = []
+        self._alarm_count = 0
 
     def add(self, interface: NhrpInterface, seed: int = 1) -> NhrpEngine:
         assert interface.nbma is not None
@@ -120,6 +123,11 @@ class Link:
                 if not self.lost(sent):
                     self._flying.append((self.now + self.latency_s, datagram))
 
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something after so much time, in the order in which it was asked for."""
+        self._alarm_count += 1
+        heapq.heappush(self._alarms, (self.now + seconds, self._alarm_count, action))
+
     def run(self, seconds: float) -> None:
         """Let so much time pass."""
         end = self.now + seconds
@@ -127,9 +135,13 @@ class Link:
             wakes = [(wake[0], engine) for engine in self.engines.values() if (wake := engine.next_wake())]
             wake_at, engine = min(wakes, key=lambda pair: pair[0], default=(float("inf"), None))
             arrival = self._flying[0][0] if self._flying else float("inf")
-            if min(wake_at, arrival) > end:
+            alarm = self._alarms[0][0] if self._alarms else float("inf")
+            if min(wake_at, arrival, alarm) > end:
                 break
-            if arrival <= wake_at:
+            if alarm <= min(wake_at, arrival):
+                self.now = max(self.now, alarm)
+                heapq.heappop(self._alarms)[2]()
+            elif arrival <= wake_at:
                 self.now = arrival
                 self._deliver(self._flying.pop(0)[1])
             else:

@@ -1,0 +1,112 @@
+"""One tunnel: a station with its roles, what forwarding makes of it, and what the SAs of its peers change in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from types import MappingProxyType
+
+from iosish.nhrp import constants as c
+from iosish.nhrp.cache import Binding, Kind
+from iosish.nhrp.client import Client
+from iosish.nhrp.purge import purge_requesters
+from iosish.nhrp.resolution import LEARNT, Resolver
+from iosish.nhrp.state import MulticastEntry
+from iosish.nhrp.station import Station
+
+DYNAMIC = LEARNT | {Kind.REGISTERED}
+"""Kinds of entries that do not outlive the SA of their peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class NhrpForwarding:
+    """What forwarding makes of NHRP on one tunnel: next hop to NBMA address, and where multicast copies go."""
+
+    neighbours: Mapping[IPv4Address, IPv4Address] = field(default_factory=dict)
+    multicast: tuple[IPv4Address, ...] = ()
+
+
+class NhrpTunnel:
+    """A station with its roles."""
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+        self.client = Client(station)
+        self.resolver = Resolver(station, self.client)
+        self._best: IPv4Address | None = None
+        self._forwarding = NhrpForwarding()
+        self._forwarding_version = -1
+
+    # --- what others see --------------------------------------------------------------------------------------------
+
+    def forwarding(self) -> NhrpForwarding:
+        """The same object while nothing changes."""
+        cache = self.station.cache
+        if self._forwarding_version != cache.version:
+            self._forwarding_version = cache.version
+            multicast = tuple(dict.fromkeys(entry.nbma for entry in self.multicast()))
+            self._forwarding = NhrpForwarding(MappingProxyType(dict(cache.neighbours)), multicast)
+        return self._forwarding
+
+    def multicast_changed(self) -> None:
+        """The configuration of multicast is another one: `forwarding` has to look again."""
+        self._forwarding_version = -1
+
+    def multicast(self) -> tuple[MulticastEntry, ...]:
+        """Static entries, then servers, then clients in the order in which they registered; each NBMA address once."""
+        config = self.station.config
+        entries = dict.fromkeys(config.static_multicast, "static")
+        for nbma in config.nhs_multicast:
+            entries.setdefault(nbma, "nhs")
+        if config.multicast_dynamic:
+            for nbma in self.station.cache.registered:
+                entries.setdefault(nbma, "dynamic")
+        return tuple(MulticastEntry(nbma, flag) for nbma, flag in entries.items())
+
+    # --- entries ----------------------------------------------------------------------------------------------------
+
+    def follow_servers(self, now: float) -> None:
+        """Data of open questions, and of peers without an SA, follows the server that answers."""
+        best = self.client.best()
+        nbma = None if best is None else best.nbma
+        if nbma != self._best:
+            self._best = nbma
+            self.resolver.repoint(now)
+
+    def clear(self, binding: Binding, now: float) -> None:
+        """An entry ends; those who depend on it hear of it."""
+        station = self.station
+        station.forget(binding.address)
+        purge_requesters(station, binding)
+        if binding.kind is Kind.REGISTERED:
+            station.client_changed(binding.address, binding.nbma, now, "External")
+
+    # --- the SAs of peers -------------------------------------------------------------------------------------------
+
+    def secured(self, nbma: IPv4Address, up: bool, now: float) -> None:
+        """A peer got its first SA, or lost its last one."""
+        station = self.station
+        if not station.protection.note(nbma, up):
+            return
+        for binding in station.cache.behind(nbma):
+            if binding.known:
+                binding.up = up
+                binding.changed_at = now
+            if binding.kind in LEARNT:
+                self.resolver.steer(binding)
+        if up:
+            station.node.timers.cancel(station.key("security", nbma))
+            self.resolver.release_replies(nbma, now)
+        else:
+            station.node.timers.set(station.key("security", nbma), now + c.SA_LOST_S)
+        self.client.secured(nbma, up, now)
+        self.follow_servers(now)
+
+    def due_security(self, nbma: IPv4Address, now: float) -> None:
+        """A peer had its time to get an SA: what was learnt about one that has none ends, as it does on IOS when the
+        crypto socket of a dynamic entry closes."""
+        if not self.station.protection.passes(nbma):
+            for binding in self.station.cache.behind(nbma):
+                if binding.kind in DYNAMIC:
+                    self.clear(binding, now)
