@@ -56,6 +56,18 @@ class Driving(ABC):
         self.router.clear_dmvpn(peer, self.now())
         self._plan()
 
+    def clear_crypto_sa(self, peer: IPv4Address | None) -> None:
+        self.router.clear_crypto_sa(peer, self.now())
+        self._plan()
+
+    def clear_crypto_isakmp(self, connection_id: int | None) -> None:
+        self.router.clear_crypto_isakmp(connection_id, self.now())
+        self._plan()
+
+    def clear_crypto_session(self, peer: IPv4Address | None) -> None:
+        self.router.clear_crypto_session(peer, self.now())
+        self._plan()
+
     # PlaneSink
 
     def link_changed(self, state: LinkState) -> None:

@@ -103,6 +103,12 @@ class Router:
     def clear_dmvpn(self, peer: IPv4Address | None, now: float) -> None:
         self.nhrp.clear_sessions(peer, now)
 
+    def clear_crypto_sa(self, peer: IPv4Address | None, now: float) -> None: ...
+
+    def clear_crypto_isakmp(self, connection_id: int | None, now: float) -> None: ...
+
+    def clear_crypto_session(self, peer: IPv4Address | None, now: float) -> None: ...
+
     # What the driver takes
 
     def changed(self) -> bool:

@@ -48,6 +48,18 @@ _INTEGRITY_OCTETS = {
     Integrity.SHA384: 48,
     Integrity.SHA512: 64,
 }
+#: Octets of IV that each packet carries, and the block that its plaintext is padded to (RFC 4303 2.4: 4 at least).
+_IV_OCTETS = {Cipher.NULL: 0, Cipher.DES: 8, Cipher.TRIPLE_DES: 8, Cipher.AES_CBC: 16, Cipher.AES_GCM: 8}
+_BLOCK_OCTETS = {Cipher.NULL: 4, Cipher.DES: 8, Cipher.TRIPLE_DES: 8, Cipher.AES_CBC: 16, Cipher.AES_GCM: 4}
+#: Octets of the ICV, truncated (RFC 2403, 2404, 4868); GCM has its own (RFC 4106 6).
+_ICV_OCTETS = {
+    Integrity.MD5: 12,
+    Integrity.SHA1: 12,
+    Integrity.SHA256: 16,
+    Integrity.SHA384: 24,
+    Integrity.SHA512: 32,
+}
+_GCM_ICV_OCTETS = 16
 #: RFC 4106 4: the salt that follows the key in the key material of GCM.
 GCM_SALT_OCTETS = 4
 
@@ -72,6 +84,21 @@ class Transform:
     @property
     def integrity_octets(self) -> int:
         return 0 if self.integrity is None else _INTEGRITY_OCTETS[self.integrity]
+
+    @property
+    def iv_octets(self) -> int:
+        return _IV_OCTETS[self.cipher]
+
+    @property
+    def block_octets(self) -> int:
+        """What the plaintext with its trailer is a multiple of."""
+        return _BLOCK_OCTETS[self.cipher]
+
+    @property
+    def icv_octets(self) -> int:
+        if self.cipher is Cipher.AES_GCM:
+            return _GCM_ICV_OCTETS
+        return 0 if self.integrity is None else _ICV_OCTETS[self.integrity]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
@@ -28,6 +28,7 @@ from iosish.interfaces import held
 from iosish.log import LogBuffer
 from iosish.log import line as log_line
 from iosish.runtime.clock import Clock, monotonic
+from iosish.runtime.counting import Counting
 from iosish.runtime.driver import Driver
 from iosish.runtime.options import RouterOptions
 from iosish.runtime.probing import Probing
@@ -65,8 +66,7 @@ class RouterHost:
         self._started_at = monotonic()
         self._started_wall = self.clock.now(None)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._base: dict[str, InterfaceCounters] = {}
-        self._cleared_at: dict[str, float] = {}
+        self._counting = Counting()
         self._last_change: tuple[datetime, str] | None = None
         self._last_saved: datetime | None = None
 
@@ -196,18 +196,29 @@ class RouterHost:
         elif what == "dmvpn":
             self.driver.clear_dmvpn(arguments.get("peer_nbma") or arguments.get("peer_tunnel"))
         elif what == "counters":
-            clearing = self._loop.create_task(self._clear_counters(arguments.get("interface")))
-            self._tasks.add(clearing)  # the loop alone would not keep it alive
-            clearing.add_done_callback(self._tasks.discard)
+            self._start(self._clear_counters(arguments.get("interface")))
+        elif what == "crypto sa":
+            self.driver.clear_crypto_sa(arguments.get("peer"))
+        elif what == "crypto isakmp":
+            self.driver.clear_crypto_isakmp(arguments.get("connection"))
+        elif what == "crypto session":
+            self.driver.clear_crypto_session(arguments.get("remote"))
+        elif what == "crypto counters":
+            self._start(self._clear_sa_counters())
         elif what == "logging":
             self.log.clear()
 
+    def _start(self, clearing: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(clearing)
+        self._tasks.add(task)  # the loop alone would not keep it alive
+        task.add_done_callback(self._tasks.discard)
+
     async def _clear_counters(self, interface: str | None) -> None:
         counters = await self._counters()
-        for name in [interface] if interface else list(self.config.interfaces):
-            if name in counters.interfaces:
-                self._base[name] = counters.interfaces[name]
-            self._cleared_at[name] = monotonic()
+        self._counting.clear([interface] if interface else list(self.config.interfaces), counters, monotonic())
+
+    async def _clear_sa_counters(self) -> None:
+        self._counting.clear_sas(await self._counters())
 
     def set_clock(self, wall: datetime) -> None:
         before = self.clock.now(self.config.timezone)
@@ -246,6 +257,7 @@ class RouterHost:
             interfaces=self._interfaces(counters.interfaces),
             routes=tuple(self._routes()),
             nhrp=self.driver.router.nhrp_state(now),
+            sas=self._counting.sas(counters.sas),
             arp=await plane.arp() if plane else (),
             log=self.log.records(),
             log_dropped=self.log.dropped,
@@ -274,8 +286,8 @@ class RouterHost:
                 link=router.links.get(name),
                 source=status.source,
                 changed_at=router.changed_at.get(name),
-                cleared_at=self._cleared_at.get(name),
-                counters=_since(counters.get(name, InterfaceCounters()), self._base.get(name)),
+                cleared_at=self._counting.cleared_at.get(name),
+                counters=self._counting.interface(name, counters),
                 rates=self.rates.of(name),
             )
             for name, status in router.statuses.items()
@@ -337,13 +349,3 @@ class RouterHost:
 def _without_quote(reason: str) -> str:
     """IOS quotes an ambiguous line in its answer; what is logged must not."""
     return reason if not reason.startswith("% Ambiguous") else "% Ambiguous command"
-
-
-def _since(counters: InterfaceCounters, base: InterfaceCounters | None) -> InterfaceCounters:
-    """What was counted since `clear counters`."""
-    if base is None:
-        return counters
-    names: tuple[str, ...] = ("packets_in", "bytes_in", "packets_out", "bytes_out", "multicast_in", "multicast_out")
-    names += ("errors_in", "errors_out", "drops_in", "drops_out")
-    since = {name: max(0, getattr(counters, name) - getattr(base, name)) for name in names}
-    return InterfaceCounters(**since, last_in=counters.last_in, last_out=counters.last_out)

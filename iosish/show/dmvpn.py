@@ -1,7 +1,8 @@
-"""`show dmvpn` and `show dmvpn detail`: the peers of each tunnel, from its NHRP cache.
+"""`show dmvpn` and `show dmvpn detail`: the peers of each tunnel, from its NHRP cache, and who protects their packets.
 
 A peer is an NBMA address; all tunnel addresses behind it stand under it. What the router answers
-for itself (local entries) is no peer and is not listed.
+for itself (local entries) is no peer and is not listed. A peer of a protected tunnel is `IKE` until phase 1
+is up with it, then `IPSEC` until phase 2 is, and then what NHRP says.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from ipaddress import IPv4Address
 
 from iosish.config.model import Interface
 from iosish.nhrp.state import CacheEntry, NhrpInterfaceState, NhsState
+from iosish.show.crypto_flows import by_interface, is_up
+from iosish.show.crypto_session import dmvpn_session
 from iosish.show.text import address, by_address, by_name, page
 from iosish.show.times import since
 from iosish.snapshot import Snapshot
@@ -56,7 +59,8 @@ DETAIL_COLUMNS = (
     "----- --------------- --------------- ----- -------- ----- -----------------",
 )
 DETAIL_ROW = "{entries:>5} {nbma:<15} {tunnel:>15} {state:>5} {changed:>8} {attributes:>5} {target:>18}"
-DETAIL_END = ("", "          ", "Crypto Session Details: ", "-" * 80, "", "Pending DMVPN Sessions:", "")
+CRYPTO = ("          ", "Crypto Session Details: ", "-" * 80, "")
+DETAIL_END = ("Pending DMVPN Sessions:", "")
 
 UNKNOWN = "UNKNOWN"
 
@@ -85,6 +89,7 @@ def dmvpn(
     ]
     lines.append("")
     filtered = nbma is not None or tunnel is not None or static or dynamic
+    listed: dict[str, Peers] = {}
     for name in sorted(snapshot.nhrp.interfaces, key=by_name):
         state = snapshot.nhrp.interfaces[name]
         configured = snapshot.config.interfaces.get(name)
@@ -93,13 +98,21 @@ def dmvpn(
         shown = [entry for entry in state.entries if _wanted(entry, nbma, tunnel, static, dynamic)]
         if filtered and not shown:
             continue
-        peers = _by_peer(shown)
+        peers = listed[name] = _by_peer(shown)
         if detail:
             lines += _detail(snapshot, state, peers)
         elif old:
             lines += _summary(snapshot, state, peers, HEADING_12, ROW_12)
         else:
             lines += _summary(snapshot, state, peers, HEADING, ROW)
+    if detail:
+        lines += CRYPTO
+        for name, flows in by_interface(snapshot):
+            if name in listed:
+                for flow in flows:
+                    if not filtered or flow.peer in listed[name]:
+                        lines += dmvpn_session(snapshot, name, flow)
+        lines += DETAIL_END
     return page(lines)
 
 
@@ -154,11 +167,19 @@ def _summary(
     for line in heading:
         yield line.format(name=state.name, role=state.role, peers=len(peers))
     yield from COLUMNS
-    yield from _rows(snapshot.now, peers, row)
+    yield from _rows(snapshot, state.name, peers, row)
     yield ""
 
 
-def _rows(now: float, peers: Peers, row: str) -> Iterator[str]:
+def _state(entry: CacheEntry, authenticated: frozenset[IPv4Address]) -> str:
+    if not entry.secured:
+        return "IPSEC" if entry.nbma in authenticated else "IKE"
+    return "UP" if entry.up else "NHRP"
+
+
+def _rows(snapshot: Snapshot, interface: str, peers: Peers, row: str) -> Iterator[str]:
+    local = snapshot.interfaces[interface].source if interface in snapshot.interfaces else None
+    authenticated = frozenset(sa.peer for sa in snapshot.ike.isakmp if sa.local == local and is_up(sa))
     for nbma, entries in peers.items():
         count, peer = str(len(entries)), address(nbma, UNKNOWN)
         for entry in entries:
@@ -166,8 +187,8 @@ def _rows(now: float, peers: Peers, row: str) -> Iterator[str]:
                 entries=count,
                 nbma=peer,
                 tunnel=str(_tunnel_address(entry)),
-                state="IKE" if not entry.secured else "UP" if entry.up else "NHRP",
-                changed=since(now, entry.changed_at),
+                state=_state(entry, authenticated),
+                changed=since(snapshot.now, entry.changed_at),
                 attributes=_attributes(entry),
                 target=str(entry.target),
             )
@@ -196,8 +217,8 @@ def _detail(snapshot: Snapshot, state: NhrpInterfaceState, peers: Peers) -> Iter
     yield DETAIL_TYPE.format(role=state.role, peers=len(peers))
     yield ""
     yield from DETAIL_COLUMNS
-    yield from _rows(snapshot.now, peers, DETAIL_ROW)
-    yield from DETAIL_END
+    yield from _rows(snapshot, state.name, peers, DETAIL_ROW)
+    yield ""
 
 
 def _servers(servers: tuple[NhsState, ...]) -> Iterator[str]:

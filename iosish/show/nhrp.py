@@ -33,7 +33,7 @@ NHS_DETAIL = "  req-sent {sent}  req-failed {failed}  repl-recv {received}"
 NHS_LAST_REPLY = " ({ago} ago)"
 NHS_REQUEST = " Current Request ID: {request}"
 NHS_ACKNOWLEDGED = " (Ack: {acknowledged})"
-NHS_PROTECTION = " Protection Socket Requested: FALSE"
+NHS_PROTECTION = " Protection Socket Requested: {requested}"
 PENDING_HEADING = ("", "", "Pending Registration Requests:")
 PENDING = "Registration Request: Reqid {request}, Ret {retry}  NHS {address} {state} ({interface})"
 
@@ -110,7 +110,7 @@ def nhs(snapshot: Snapshot, detail: bool = False, interface: str | None = None) 
     for place, state in enumerate(states):
         lines += ["", f"{state.name}:"] if place else [f"{state.name}:"]
         for server in state.nhs:
-            lines += _server(snapshot.now, server, detail)
+            lines += _server(snapshot, state.name, server, detail)
             if server.pending:
                 pending.append(_pending(state.name, server))
     if detail and pending:
@@ -207,7 +207,7 @@ def _brief(interface: str, entry: CacheEntry) -> str:
     )
 
 
-def _server(now: float, server: NhsState, detail: bool) -> Iterator[str]:
+def _server(snapshot: Snapshot, interface: str, server: NhsState, detail: bool) -> Iterator[str]:
     line = NHS.format(
         address=server.address,
         status=server.status,
@@ -222,13 +222,15 @@ def _server(now: float, server: NhsState, detail: bool) -> Iterator[str]:
         sent=server.requests_sent, failed=server.requests_failed, received=server.replies_received
     )
     if server.last_reply_at is not None:
-        line += NHS_LAST_REPLY.format(ago=since(now, server.last_reply_at))
+        line += NHS_LAST_REPLY.format(ago=since(snapshot.now, server.last_reply_at))
     yield line
     request = NHS_REQUEST.format(request=server.request_id)
     if server.acknowledged_id is not None:
         request += NHS_ACKNOWLEDGED.format(acknowledged=server.acknowledged_id)
     yield request
-    yield NHS_PROTECTION
+    config = snapshot.config.interfaces.get(interface)
+    protected = config is not None and config.tunnel.protection is not None
+    yield NHS_PROTECTION.format(requested="TRUE" if protected else "FALSE")
 
 
 def _pending(interface: str, server: NhsState) -> str:

@@ -71,9 +71,11 @@ class Host(Protocol):
         """A name of `ip host`, or an address in text."""
 
     def clear(self, what: str, **arguments: Any) -> None:
-        """`clear ip nhrp`, `clear dmvpn session` and so on: `what` is "nhrp", "dmvpn", "counters" or "logging".
+        """`clear ip nhrp`, `clear dmvpn session` and so on: `what` is "nhrp", "dmvpn", "counters", "logging",
+        "crypto sa", "crypto counters", "crypto isakmp" or "crypto session".
 
-        Arguments: `address` (nhrp), `interface`, `peer_nbma`, `peer_tunnel`, `static` (dmvpn), `interface` (counters).
+        Arguments: `address` (nhrp), `interface`, `peer_nbma`, `peer_tunnel`, `static` (dmvpn), `interface` (counters),
+        `peer` (crypto sa), `connection` (crypto isakmp), `remote` (crypto session).
         """
 
     def set_clock(self, wall: datetime) -> None:

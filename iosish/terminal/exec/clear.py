@@ -23,6 +23,26 @@ async def dmvpn_session(
     session.host.clear("dmvpn", interface=interface, peer_nbma=nbma, peer_tunnel=tunnel, static=static)
 
 
+async def crypto_sa(session: Session, peer: IPv4Address | None = None) -> None:
+    """`clear crypto sa [peer A]`."""
+    session.host.clear("crypto sa", peer=peer)
+
+
+async def crypto_counters(session: Session) -> None:
+    """`clear crypto sa counters`."""
+    session.host.clear("crypto counters")
+
+
+async def crypto_isakmp(session: Session, connection: int | None = None) -> None:
+    """`clear crypto isakmp [CONNECTION]`."""
+    session.host.clear("crypto isakmp", connection=connection)
+
+
+async def crypto_session(session: Session, remote: IPv4Address | None = None) -> None:
+    """`clear crypto session [remote A]`."""
+    session.host.clear("crypto session", remote=remote)
+
+
 async def counters(session: Session, interface: str | None = None) -> None:
     """`clear counters [X]`."""
     where = "this interface" if interface else "all interfaces"

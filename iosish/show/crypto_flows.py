@@ -1,0 +1,113 @@
+"""What several commands say of protected flows: the tunnels under a crypto map, the SAs and counters of a peer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
+
+from iosish.ike.state import FlowState, IpsecSa, IsakmpSa
+from iosish.ipsec.sa import SaCounters
+from iosish.show.text import by_name
+from iosish.show.times import clock
+from iosish.snapshot import Snapshot
+
+NONE = "(none)"
+_OCTETS_PER_KB = 1024
+_NO_COUNTERS = SaCounters()
+
+
+def by_interface(
+    snapshot: Snapshot, interface: str | None = None, peer: IPv4Address | None = None
+) -> Iterator[tuple[str, list[FlowState]]]:
+    """The flows of each tunnel in the order of show commands; those of a shared map stand under each of its tunnels."""
+    found: dict[str, list[FlowState]] = {}
+    for flow in sorted(snapshot.ike.flows, key=_by_peer):
+        if peer in (None, flow.peer):
+            for name in interfaces(snapshot, flow.crypto_map):
+                found.setdefault(name, []).append(flow)
+    for name in sorted(found, key=by_name):
+        if interface in (None, name):
+            yield name, found[name]
+
+
+def _by_peer(flow: FlowState) -> tuple[str, int, int]:
+    return flow.crypto_map, int(flow.peer), int(flow.local)
+
+
+def interfaces(snapshot: Snapshot, crypto_map: str) -> list[str]:
+    """The tunnels under a crypto map; a map whose tunnel is gone is under the one its tag names."""
+    names = [name for name, tunnel in snapshot.desired.tunnels.items() if tunnel.crypto_map == crypto_map]
+    return sorted(names, key=by_name) or [crypto_map.partition("-head-")[0]]
+
+
+def profile(snapshot: Snapshot, interface: str) -> str | None:
+    """The IPsec profile that protects a tunnel."""
+    config = snapshot.config.interfaces.get(interface)
+    protection = config.tunnel.protection if config is not None else None
+    return None if protection is None else protection.profile
+
+
+def is_shared(snapshot: Snapshot, interface: str) -> bool:
+    config = snapshot.config.interfaces.get(interface)
+    return config is not None and config.tunnel.protection is not None and config.tunnel.protection.shared
+
+
+def vrfs(snapshot: Snapshot, interface: str) -> tuple[str, str]:
+    """The VRF outside of a tunnel and the one inside, `(none)` for the global table."""
+    config = snapshot.config.interfaces.get(interface)
+    if config is None:
+        return NONE, NONE
+    return config.tunnel.vrf or NONE, config.vrf or config.ip_vrf or NONE
+
+
+def isakmp(snapshot: Snapshot, flow: FlowState) -> list[IsakmpSa]:
+    """The ISAKMP SAs with the peer of a flow, what is live first."""
+    return sorted((sa for sa in snapshot.ike.isakmp if (sa.local, sa.peer) == (flow.local, flow.peer)), key=by_age)
+
+
+def by_age(sa: IsakmpSa) -> tuple[bool, bool, int]:
+    """Sorts the ISAKMP SAs with one peer: what is live, the newest first, then what is deleted."""
+    return not sa.active, not is_up(sa), -sa.connection_id
+
+
+def is_up(sa: IsakmpSa) -> bool:
+    return sa.active and sa.state == "QM_IDLE"
+
+
+def is_flow_up(flow: FlowState) -> bool:
+    """Whether packets can go: a session that is down is `DOWN` or `DOWN-NEGOTIATING`."""
+    return bool(flow.inbound and flow.outbound)
+
+
+def counted(snapshot: Snapshot, sas: Iterable[IpsecSa]) -> SaCounters:
+    """What all of these SAs counted, together."""
+    total = SaCounters()
+    for sa in sas:
+        counters = snapshot.sas.get(sa.key, _NO_COUNTERS)
+        total.packets += counters.packets
+        total.replay_errors += counters.replay_errors
+        total.integrity_errors += counters.integrity_errors
+        total.length_errors += counters.length_errors
+        total.identity_errors += counters.identity_errors
+        total.send_errors += counters.send_errors
+    return total
+
+
+def receive_errors(counters: SaCounters) -> int:
+    return counters.replay_errors + counters.integrity_errors + counters.length_errors + counters.identity_errors
+
+
+def remaining_kb(snapshot: Snapshot, sa: IpsecSa) -> int | None:
+    """What the SA may still carry; None without a limit."""
+    if sa.lifetime_kb is None:
+        return None
+    return max(0, sa.lifetime_kb - snapshot.sas.get(sa.key, _NO_COUNTERS).octets // _OCTETS_PER_KB)
+
+
+def remaining_s(snapshot: Snapshot, sa: IpsecSa) -> int:
+    return max(0, int(sa.expires_at - snapshot.now))
+
+
+def lifetime(snapshot: Snapshot, sa: IsakmpSa) -> str:
+    """`23:59:39` to the end of an ISAKMP SA, `0` for one that is not up."""
+    return clock(sa.expires_at - snapshot.now) if is_up(sa) and sa.expires_at is not None else "0"
