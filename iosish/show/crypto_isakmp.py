@@ -81,7 +81,7 @@ def sa(
     if snapshot.config.version.startswith("12."):
         return page([COLUMNS_SLOT, *_rows(ROW_SLOT, sas)])
     if active or standby:
-        return page([IPV4, COLUMNS_SLOT, *_rows(ROW_SLOT, sas), *IPV6])
+        return page([IPV4, COLUMNS_SLOT, *_rows(ROW_SLOT, sas)])
     return page([IPV4, COLUMNS, *_rows(ROW, sas), *IPV6])
 
 

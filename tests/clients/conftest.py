@@ -12,6 +12,10 @@ from iosish.show import (
     adjacency,
     arp,
     clock,
+    crypto_engine,
+    crypto_ipsec,
+    crypto_isakmp,
+    crypto_session,
     dmvpn,
     interfaces,
     inventory,
@@ -24,7 +28,10 @@ from iosish.show import (
 )
 from iosish.snapshot import Snapshot
 from tests.clients.environment import Unavailable, ask
+from tests.show.crypto_routers import CRYPTO_ROUTERS
 from tests.show.routers import ROUTERS
+
+HUB = IPv4Address("172.16.15.2")
 
 SCREENS: dict[str, Callable[[Snapshot], str]] = {
     "show dmvpn": dmvpn.dmvpn,
@@ -53,17 +60,44 @@ SCREENS: dict[str, Callable[[Snapshot], str]] = {
     "show inventory": inventory.inventory,
 }
 
+CRYPTO_SCREENS: dict[str, Callable[[Snapshot], str]] = {
+    "show crypto isakmp sa": crypto_isakmp.sa,
+    "show crypto isakmp sa detail": lambda snapshot: crypto_isakmp.sa(snapshot, detail=True),
+    "show crypto isakmp sa active": lambda snapshot: crypto_isakmp.sa(snapshot, active=True),
+    "show crypto isakmp sa count": lambda snapshot: crypto_isakmp.sa(snapshot, count=True),
+    f"show crypto isakmp peer {HUB}": lambda snapshot: crypto_isakmp.peers(snapshot, HUB),
+    "show crypto ipsec sa": crypto_ipsec.sa,
+    "show crypto ipsec sa detail": lambda snapshot: crypto_ipsec.sa(snapshot, detail=True),
+    f"show crypto ipsec sa peer {HUB}": lambda snapshot: crypto_ipsec.sa(snapshot, peer=HUB),
+    f"show crypto ipsec sa peer {HUB} detail": lambda snapshot: crypto_ipsec.sa(snapshot, detail=True, peer=HUB),
+    "show crypto ipsec sa interface Tunnel0": lambda snapshot: crypto_ipsec.sa(snapshot, interface="Tunnel0"),
+    "show crypto ipsec sa count": crypto_ipsec.count,
+    "show crypto session": crypto_session.session,
+    "show crypto session detail": lambda snapshot: crypto_session.session(snapshot, detail=True),
+    f"show crypto session remote {HUB}": lambda snapshot: crypto_session.session(snapshot, remote=HUB),
+    f"show crypto session remote {HUB} detail": lambda snapshot: crypto_session.session(
+        snapshot, detail=True, remote=HUB
+    ),
+    f"show crypto session local {HUB}": lambda snapshot: crypto_session.session(snapshot, local=HUB),
+    "show crypto session interface Tunnel0 detail": lambda snapshot: crypto_session.session(
+        snapshot, detail=True, interface="Tunnel0"
+    ),
+    "show crypto sockets": crypto_engine.sockets,
+}
+
 #: (router, command) to what the client made of the text.
 Read = Callable[[str, str], Any]
 
 
 def _reader(client: str, **fixed: str) -> Read:
     places = [(router, command) for router in ROUTERS for command in SCREENS]
-    snapshots = {router: build() for router, build in ROUTERS.items()}
+    places += [(router, command) for router in CRYPTO_ROUTERS for command in CRYPTO_SCREENS]
+    snapshots = {router: build() for router, build in {**ROUTERS, **CRYPTO_ROUTERS}.items()}
+    screens = {**SCREENS, **CRYPTO_SCREENS}
     try:
         answers = ask(
             client,
-            [{"command": command, "text": SCREENS[command](snapshots[router]), **fixed} for router, command in places],
+            [{"command": command, "text": screens[command](snapshots[router]), **fixed} for router, command in places],
         )
     except Unavailable as reason:
         pytest.skip(str(reason))

@@ -22,11 +22,19 @@ from iosish.config.model import (
 )
 from iosish.desired import ArpEntry, Desired, LinkState
 from iosish.forwarding.tables import InterfaceCounters, Tunnel
+from iosish.ike import config as ike
+from iosish.ike.state import FlowState, IkeState, IpsecSa, IsakmpSa
+from iosish.ipsec.sa import SaCounters, SaKey
+from iosish.ipsec.transforms import Cipher, Integrity, Mode, Transform
 from iosish.nhrp.state import CacheEntry, MulticastEntry, NhrpInterfaceState, NhrpState, NhsState, Traffic
 from iosish.show import (
     adjacency,
     arp,
     clock,
+    crypto_engine,
+    crypto_ipsec,
+    crypto_isakmp,
+    crypto_session,
     dmvpn,
     history,
     hosts,
@@ -109,6 +117,7 @@ entries = st.builds(
     local=st.booleans(),
     preference=counts,
     requesters=st.lists(st.tuples(addresses, counts), max_size=2).map(tuple),
+    secured=st.booleans(),
 )
 servers = st.builds(
     NhsState,
@@ -131,6 +140,80 @@ nhrp_states = by_name(
         traffic=st.builds(Traffic, packets, packets, packets),
     )
 ).map(NhrpState)
+maps = st.sampled_from(["Tunnel0-head-0", "P-head-1"]) | text
+transforms = st.builds(
+    Transform, st.sampled_from(Cipher), st.sampled_from([0, 128, 192, 256]), st.none() | st.sampled_from(Integrity)
+)
+sa_keys = st.builds(SaKey, st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([IPv4Address("10.0.0.1")]))
+isakmp_sas = st.builds(
+    IsakmpSa,
+    connection_id=counts,
+    local=addresses,
+    local_port=st.integers(0, 65535),
+    peer=addresses,
+    peer_port=st.integers(0, 65535),
+    initiator=st.booleans(),
+    state=st.sampled_from(["QM_IDLE", "MM_NO_STATE"]) | text,
+    active=st.booleans(),
+    created_at=times,
+    expires_at=st.none() | times,
+    cipher=st.none() | st.sampled_from(ike.Cipher),
+    key_bits=st.sampled_from([0, 256]),
+    hash=st.none() | st.sampled_from(ike.Hash),
+    authentication=st.none() | st.sampled_from(ike.Authentication),
+    group=counts,
+    capabilities=text,
+    peer_identity=st.none() | text,
+    profile=st.none() | text,
+)
+ipsec_sas = st.builds(
+    IpsecSa,
+    key=sa_keys,
+    connection_id=counts,
+    transform=transforms,
+    mode=st.sampled_from(Mode),
+    udp=st.booleans(),
+    created_at=times,
+    expires_at=times,
+    lifetime_s=counts,
+    lifetime_kb=st.none() | counts,
+    replay_window=st.integers(0, 1024),
+    pfs=st.none() | counts,
+)
+ike_states = st.builds(
+    IkeState,
+    isakmp=st.lists(isakmp_sas, max_size=3).map(tuple),
+    flows=st.lists(
+        st.builds(
+            FlowState,
+            crypto_map=maps,
+            local=addresses,
+            peer=addresses,
+            selector_local=addresses,
+            selector_peer=addresses,
+            peer_port=st.integers(0, 65535),
+            status=st.sampled_from(["UP-ACTIVE", "DOWN"]) | text,
+            up_since=st.none() | times,
+            inbound=st.lists(ipsec_sas, max_size=2).map(tuple),
+            outbound=st.lists(ipsec_sas, max_size=2).map(tuple),
+            identity=st.none() | text,
+            profile=st.none() | text,
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+sa_counters = st.builds(
+    SaCounters,
+    packets=counts,
+    octets=counts,
+    sequence=counts,
+    last_at=st.none() | times,
+    replay_errors=counts,
+    integrity_errors=counts,
+    length_errors=counts,
+    identity_errors=counts,
+    send_errors=counts,
+)
 desired = st.builds(
     Desired,
     neighbours=st.dictionaries(st.tuples(names, addresses), st.integers(1, 3), max_size=3),
@@ -145,6 +228,7 @@ desired = st.builds(
             tos=st.none() | st.integers(0, 255),
             ttl=st.integers(1, 255),
             adjacencies=st.dictionaries(st.integers(1, 3), addresses, max_size=3),
+            crypto_map=st.none() | maps,
         )
     ),
 )
@@ -216,6 +300,8 @@ snapshots = st.builds(
     ),
     routes=st.lists(routes, max_size=4).map(tuple),
     nhrp=nhrp_states,
+    ike=ike_states,
+    sas=st.dictionaries(sa_keys, sa_counters, max_size=2),
     arp=st.lists(st.builds(ArpEntry, names, addresses, st.none() | text, st.none() | times), max_size=3).map(tuple),
     log=st.lists(records, max_size=2).map(tuple),
     log_dropped=counts,
@@ -232,6 +318,20 @@ COMMANDS: dict[str, Callable[[Snapshot], str]] = {
     "show dmvpn": dmvpn.dmvpn,
     "show dmvpn detail": lambda snapshot: dmvpn.dmvpn(snapshot, detail=True),
     "show dmvpn peer tunnel": lambda snapshot: dmvpn.dmvpn(snapshot, tunnel=ANY, static=True),
+    "show crypto isakmp sa": crypto_isakmp.sa,
+    "show crypto isakmp sa detail": lambda snapshot: crypto_isakmp.sa(snapshot, detail=True),
+    "show crypto isakmp sa count": lambda snapshot: crypto_isakmp.sa(snapshot, count=True),
+    "show crypto isakmp peers": crypto_isakmp.peers,
+    "show crypto ipsec sa": crypto_ipsec.sa,
+    "show crypto ipsec sa detail": lambda snapshot: crypto_ipsec.sa(snapshot, detail=True),
+    "show crypto ipsec sa identity": crypto_ipsec.identity,
+    "show crypto ipsec sa address": crypto_ipsec.by_address,
+    "show crypto ipsec sa count": crypto_ipsec.count,
+    "show crypto session": crypto_session.session,
+    "show crypto session detail": lambda snapshot: crypto_session.session(snapshot, detail=True),
+    "show crypto session brief": lambda snapshot: crypto_session.session(snapshot, brief=True),
+    "show crypto engine connections active": crypto_engine.connections,
+    "show crypto sockets": crypto_engine.sockets,
     "show ip nhrp": nhrp.nhrp,
     "show ip nhrp brief": lambda snapshot: nhrp.nhrp(snapshot, brief=True, target=ANY),
     "show ip nhrp detail": lambda snapshot: nhrp.nhrp(snapshot, detail=True, target=IPv4Network("10.0.0.0/8")),
