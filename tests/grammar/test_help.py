@@ -25,6 +25,18 @@ SCREENS = {
     ("enable", "terminal length "): "  <0-512>  Number of lines on screen (0 for no pausing)",
     ("enable", "copy running-config "): "  startup-config  Copy to startup configuration",
     ("exec", "show run"): "% Unrecognized command",
+    ("exec", "show crypto isakmp sa "): """\
+  active   Shows HA-enabled ISAKMP SAs in the active state
+  count    Show ISAKMP SA count
+  detail   Show ISAKMP SA Detail
+  nat      Show ISAKMP SA NAT Detail
+  standby  Shows HA-enabled ISAKMP SAs in the standby state
+  vrf      Show ISAKMP SA as per VRF
+  <cr>""",
+    ("enable", "clear crypto sa "): """\
+  counters  Reset the SA counters
+  peer      Clear all SAs for a given crypto peer
+  <cr>""",
     ("exec", "show dmvpn peer "): """\
   nbma    By its NBMA address
   tunnel  By its tunnel address""",
