@@ -230,8 +230,9 @@ def icmp_error(sender: bytes, about: Packet, kind: int, code: int, rest: int = 0
     return build(sender, to, ICMP, message, ttl=_ERROR_TTL, tos=_ERROR_TOS)
 
 
-def fragmentation_needed(packet: Packet) -> tuple[bytes, bytes, int, int] | None:
-    """What an ICMP 3/4 packet tells: (source, destination, protocol) of the packet it is about and the next-hop MTU.
+def fragmentation_needed(packet: Packet) -> tuple[bytes, bytes, int, int, Packet] | None:
+    """What an ICMP 3/4 packet tells: (source, destination, protocol) of the packet it is about, the next-hop MTU, and
+    what it quotes of that packet behind its header (RFC 792: at least 8 octets, which is not checked).
 
     None for every other packet, and for one whose checksum is wrong or whose quote is too short.
     """
@@ -246,4 +247,4 @@ def fragmentation_needed(packet: Packet) -> tuple[bytes, bytes, int, int] | None
     about = message[_ICMP.size :]
     if about[0] >> 4 != 4:
         return None
-    return source(about), destination(about), about[9], message[6] << 8 | message[7]
+    return source(about), destination(about), about[9], message[6] << 8 | message[7], about[header_size(about) :]

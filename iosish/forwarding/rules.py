@@ -12,24 +12,23 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from iosish.forwarding import gre, ipv4, mss
+from iosish.forwarding.held import HeldPackets
 from iosish.forwarding.ipv4 import Packet
+from iosish.forwarding.protection import PATH_MTU, EspRefused, Protection, way_of
 from iosish.forwarding.tables import DropCounters, InterfaceCounters, Tunnel
+from iosish.forwarding.tunnel_state import MULTICAST, OUTER_HEADER, TunnelState
+from iosish.ipsec.esp import InboundSa
 from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
-
-MULTICAST = 0
-"""The adjacency index of multicast and broadcast packets: a copy to each address of the tunnel's list."""
+from iosish.ipsec.transforms import DfBit
 
 CONTROL_TOS = 0xC0
 
 RETURNED_MAX = 64
 REFUSED_MAX = 64
 REASONS_MAX = 64
-PATH_MTU_MIN = 92  # what IOS prints as "min MTU 92" under `tunnel path-mtu-discovery`
-PATH_MTU_AGE_S = 600.0
-ICMP_BURST = 10
-ICMP_PER_S = 20.0
 
-_OUTER_HEADER = 20
+_UDP_HEADER = 8
+_TOTAL_MAX = 0xFFFF
 
 Outer: TypeAlias = tuple[bytes, int, int, bool, bytes, int, tuple[int, int] | None]
 """A packet to send: destination, ToS, TTL, DF, what follows the headers, its protocol, UDP ports (ours, the peer's).
@@ -42,59 +41,12 @@ Received: TypeAlias = tuple[str, int, bytes, bytes, bool]
 NBMA address it came from, and whether an SA protected it. The address is the source of the GRE: in tunnel mode that of
 the header inside ESP."""
 
-EspRefused: TypeAlias = tuple[str, bytes, bytes, int, int]
-"""ESP that was refused: reason ("invalid SPI", "replay", "integrity", "length", "identity"), our address, the outer
-source, SPI, sequence number."""
-
-
-class _State:
-    """A tunnel with all that is the same for each of its packets worked out."""
-
-    __slots__ = (
-        "address",
-        "adjacencies",
-        "counters",
-        "header",
-        "icmp_at",
-        "icmp_tokens",
-        "local",
-        "multicast",
-        "nhrp_header",
-        "overhead",
-        "path_mtus",
-        "tunnel",
-        "used",
-        "v6_header",
-    )
-
-    def __init__(self, tunnel: Tunnel, counters: InterfaceCounters, now: float) -> None:
-        self.counters = counters
-        self.used: set[bytes] = set()
-        self.path_mtus: dict[bytes, tuple[int, float]] = {}
-        self.icmp_tokens = float(ICMP_BURST)
-        self.icmp_at = now
-        self.take(tunnel)
-
-    def take(self, tunnel: Tunnel) -> None:
-        self.tunnel = tunnel
-        self.local = None if tunnel.local is None else tunnel.local.packed
-        self.address = None if tunnel.address is None else tunnel.address.packed
-        self.adjacencies = {index: peer.packed for index, peer in tunnel.adjacencies.items() if index > MULTICAST}
-        listed = (peer.packed for peer in tunnel.multicast)
-        # A group as outer destination would leave the uplink as multicast GRE.
-        self.multicast = tuple(dict.fromkeys(peer for peer in listed if ipv4.is_host(peer)))
-        if not tunnel.multipoint and not self.multicast and 1 in self.adjacencies:
-            self.multicast = (self.adjacencies[1],)
-        self.header = gre.build(gre.IPV4, tunnel.key)
-        self.v6_header = gre.build(gre.IPV6, tunnel.key)
-        self.nhrp_header = gre.build(gre.NHRP, tunnel.key)
-        self.overhead = _OUTER_HEADER + len(self.header)
-        known = set(self.adjacencies.values())
-        self.path_mtus = {peer: learned for peer, learned in self.path_mtus.items() if peer in known}
-
 
 class Forwarder:
-    """All tunnels of one router.
+    """All tunnels of one router, and the SAs that protect them.
+
+    A tunnel with a crypto map sends and accepts nothing in the clear: what has no SA to leave by is held a little, and
+    what comes in has to come by an SA of that crypto map.
 
     `returned` holds (tunnel, IPv4 packet): ICMP errors to hand to the router's own stack as if they had come in
     on the tunnel, for the sender of an inner packet. Their source is the tunnel's own address, which Linux takes from
@@ -105,21 +57,25 @@ class Forwarder:
         self.counters: dict[str, InterfaceCounters] = {}
         self.drops = DropCounters()
         self.returned: deque[tuple[str, bytes]] = deque(maxlen=RETURNED_MAX)
-        self._states: dict[str, _State] = {}
-        self._exact: dict[tuple[bytes, bytes, int | None], _State] = {}
-        self._multipoint: dict[tuple[bytes, int | None], _State] = {}
-        self._locals: dict[bytes, list[_State]] = {}
+        self._states: dict[str, TunnelState] = {}
+        self._exact: dict[tuple[bytes, bytes, int | None], TunnelState] = {}
+        self._multipoint: dict[tuple[bytes, int | None], TunnelState] = {}
+        self._locals: dict[bytes, list[TunnelState]] = {}
         self._refused: set[tuple[str | None, str, bytes]] = set()
+        self._protection = Protection(self._count)
+        self._held = HeldPackets(self._held_in_vain)
 
     def configure(self, tunnels: Mapping[str, Tunnel], now: float) -> None:
         """Take the tunnels that there are from now on; counters and learned path MTUs of those that stay are kept."""
-        states: dict[str, _State] = {}
+        states: dict[str, TunnelState] = {}
         for name, tunnel in tunnels.items():
             state = self._states.get(name)
             if state is None:
-                state = _State(tunnel, self.counters.setdefault(name, InterfaceCounters()), now)
+                state = TunnelState(tunnel, self.counters.setdefault(name, InterfaceCounters()), now)
             elif state.tunnel != tunnel:
                 state.take(tunnel)
+            if tunnel.crypto_map is not None and state.local is not None:
+                state.ways = self._protection.ways(tunnel.crypto_map, state.local)
             states[name] = state
         for gone in self._states.keys() - states.keys():
             self.counters.pop(gone, None)
@@ -134,8 +90,10 @@ class Forwarder:
             elif 1 in state.adjacencies:
                 self._exact.setdefault((state.local, state.adjacencies[1], state.tunnel.key), state)
 
+    # Out
+
     def transmit(self, tunnel: str, adjacency: int, packet: Packet, now: float) -> list[Outer]:
-        """An inner IPv4 or IPv6 packet that leaves by `tunnel`, as the GRE packets that carry it."""
+        """An inner IPv4 or IPv6 packet that leaves by `tunnel`, as the packets that carry it."""
         state = self._states.get(tunnel)
         if state is None:
             return self._lost("unknown tunnel", None)
@@ -153,45 +111,28 @@ class Forwarder:
             if target is None:
                 return self._lost("unknown adjacency", state)
             targets = (target,)
-        if settings.crypto_map is not None:
-            return self._lost("no SA", state)
         total = ipv4.size(packet)
+        protocol = gre.IPV4
         if not total:
-            return self._transmit_v6(state, adjacency, targets[0], packet, now)
+            total = _size_v6(packet)
+            if not total:
+                return self._lost("bad inner packet", state)
+            if adjacency == MULTICAST:
+                return self._lost("IPv6 multicast", state)
+            protocol = gre.IPV6
         if total < len(packet):
             packet = packet[:total]
-        if settings.adjust_mss is not None:
-            packet = mss.clamp(packet, settings.adjust_mss)
-        inner_df = packet[6] & 0x40 != 0
-        df = inner_df and settings.path_mtu_discovery
-        mtu = settings.mtu
-        if df and state.path_mtus:
-            for target in targets:
-                mtu = min(mtu, self._path_mtu(state, target, now))
-        pieces: list[Packet]
-        if total <= mtu:
-            pieces = [packet]
-        elif inner_df:
-            self._answer_too_big(state, packet, mtu, now)
-            return self._lost("too big, DF set", state)
-        else:
-            pieces = list(ipv4.fragment(packet, mtu))
-            if not pieces:
-                return self._lost("cannot be fragmented", state)
-        tos = packet[1] if settings.tos is None else settings.tos
-        ttl = settings.ttl
-        header = state.header
-        out: list[Outer] = [
-            (target, tos, ttl, df, b"".join((header, piece)), ipv4.GRE, None) for target in targets for piece in pieces
-        ]
-        counters = state.counters
-        counters.packets_out += len(out)
-        counters.bytes_out += sum(len(outer[4]) for outer in out) + _OUTER_HEADER * len(out)
-        counters.last_out = now
-        if adjacency == MULTICAST:
-            counters.multicast_out += len(out)
-        else:
-            state.used.add(targets[0])
+        if protocol == gre.IPV4:
+            if settings.adjust_mss is not None:
+                packet = mss.clamp(packet, settings.adjust_mss)
+            if total > settings.mtu and packet[6] & 0x40:
+                return self._too_big(state, packet, settings.mtu, now)
+        multicast = adjacency == MULTICAST
+        if settings.crypto_map is None:
+            return self._in_clear(state, targets, protocol, packet, multicast, now)
+        out: list[Outer] = []
+        for target in targets:
+            out += self._protected(state, target, protocol, packet, multicast, now)
         return out
 
     def control(self, tunnel: str, destination: bytes, payload: Packet, now: float) -> list[Outer]:
@@ -205,17 +146,134 @@ class Forwarder:
             return self._lost("tunnel blocked", state)
         if not ipv4.is_host(destination):
             return self._lost("bad destination", state)
-        if state.tunnel.crypto_map is not None:
-            return self._lost("no SA", state)
-        frame = b"".join((state.nhrp_header, payload))
-        counters = state.counters
-        counters.packets_out += 1
-        counters.bytes_out += len(frame) + _OUTER_HEADER
-        counters.last_out = now
-        return [(destination, CONTROL_TOS, state.tunnel.ttl, False, frame, ipv4.GRE, None)]
+        if state.tunnel.crypto_map is None:
+            return self._in_clear(state, (destination,), gre.NHRP, payload, False, now)
+        return self._protected(state, destination, gre.NHRP, payload, False, now)
+
+    def _in_clear(
+        self, state: TunnelState, targets: tuple[bytes, ...], protocol: int, packet: Packet, multicast: bool, now: float
+    ) -> list[Outer]:
+        settings = state.tunnel
+        header = state.headers[protocol]
+        df = False
+        pieces: list[Packet] = [packet]
+        if protocol == gre.IPV4:
+            inner_df = packet[6] & 0x40 != 0
+            df = inner_df and settings.path_mtu_discovery
+            if df:
+                learned = [state.path_mtus.get(target, now) for target in targets]
+                mtu = min((mtu - state.overhead for mtu in learned if mtu is not None), default=settings.mtu)
+                if len(packet) > mtu:
+                    return self._too_big(state, packet, mtu, now)
+            elif len(packet) > settings.mtu:
+                pieces = list(ipv4.fragment(packet, settings.mtu))
+                if not pieces:
+                    return self._lost("cannot be fragmented", state)
+        tos, ttl = _tos(settings, protocol, packet), settings.ttl
+        out: list[Outer] = [
+            (target, tos, ttl, df, b"".join((header, piece)), ipv4.GRE, None) for target in targets for piece in pieces
+        ]
+        state.sent(len(out), sum(len(outer[4]) for outer in out), now)
+        if multicast:
+            state.counters.multicast_out += len(out)
+        elif protocol != gre.NHRP:
+            state.used.add(targets[0])
+        return out
+
+    def _protected(
+        self, state: TunnelState, target: bytes, protocol: int, packet: Packet, multicast: bool, now: float
+    ) -> list[Outer]:
+        """One copy of a packet by the SA to `target`; held when there is none, or none that may send any more.
+
+        What has no DF is cut before ESP, so that each piece fits the path; what has, is cut after, unless its DF goes
+        to the outer header: then its sender is told.
+        """
+        sa = state.ways.get(target)
+        if sa is None:
+            return self._hold(state, target, protocol, packet, multicast, now)
+        settings = state.tunnel
+        header = state.headers[protocol]
+        size = len(packet)
+        inner_df = protocol == gre.IPV4 and packet[6] & 0x40 != 0
+        df = inner_df and settings.path_mtu_discovery
+        outer_df = df if sa.df is DfBit.COPY else sa.df is DfBit.SET
+        room = sa.room(self._protection.path_mtu(sa, now) or PATH_MTU) - len(header)
+        pieces: list[Packet] = [packet]
+        if protocol == gre.IPV4 and not inner_df:
+            limit = min(room, settings.mtu)
+            if size > limit:
+                pieces = list(ipv4.fragment(packet, limit))
+                if not pieces:
+                    return self._lost("cannot be fragmented", state)
+        elif size > room:
+            if outer_df:
+                return self._too_big(state, packet, room, now)
+            if size > sa.room(_TOTAL_MAX) - len(header):
+                return self._lost("too big", state)
+        tos, ttl = _tos(settings, protocol, packet), settings.ttl
+        out: list[Outer] = []
+        octets = 0
+        for piece in pieces:
+            sealed = sa.seal(header, piece, tos, ttl, df, now)
+            if sealed is None:
+                self._hold(state, target, protocol, piece, multicast, now)
+                continue
+            out.append((sa.peer, tos, ttl, outer_df, sealed, sa.protocol, sa.udp_ports))
+            octets += len(header) + len(piece)
+        if not out:
+            return out
+        if not sa.carried:
+            self._protection.carried(sa)
+        state.sent(len(out), octets, now)
+        if multicast:
+            state.counters.multicast_out += len(out)
+        elif protocol != gre.NHRP:
+            state.used.add(target)
+        return out
+
+    def _hold(
+        self, state: TunnelState, target: bytes, protocol: int, packet: Packet, multicast: bool, now: float
+    ) -> list[Outer]:
+        name, crypto_map, local = state.tunnel.name, state.tunnel.crypto_map, state.local
+        assert crypto_map is not None and local is not None
+        self._protection.missed(name, target)
+        self._held.hold((crypto_map, local, target), name, protocol, bytes(packet), multicast, now)
+        return []
+
+    def _held_in_vain(self, tunnel: str) -> None:
+        self._lost("no SA", self._states.get(tunnel))
+
+    def _too_big(self, state: TunnelState, packet: Packet, mtu: int, now: float) -> list[Outer]:
+        """The packet is dropped, and its sender told, if it is IPv4, has an address and is not told too often."""
+        if state.address is not None:
+            answer = ipv4.icmp_error(state.address, packet, ipv4.ICMP_UNREACHABLE, ipv4.FRAGMENTATION_NEEDED, mtu)
+            if answer is not None and state.may_answer(now):
+                self.returned.append((state.tunnel.name, answer))
+        return self._lost("too big, DF set", state)
+
+    # In
 
     def receive(self, source: bytes, destination: bytes, frame: Packet, now: float) -> Received | None:
         """A GRE packet (header first) from the outer `source` to our `destination`; None when it was dropped."""
+        return self._take_in(source, destination, frame, None, now)
+
+    def receive_esp(
+        self, source: bytes, destination: bytes, packet: Packet, now: float, udp_ports: tuple[int, int] | None
+    ) -> Received | None:
+        """An ESP packet (SPI first) from the outer `source` to our `destination`; None when it was dropped.
+
+        `udp_ports` (ours, the peer's) when it came in UDP.
+        """
+        opened = self._protection.open(source, destination, packet, now, udp_ports is not None)
+        if opened is None:
+            return None
+        sa, frame = opened
+        return self._take_in(sa.gre_source, sa.gre_destination, frame, sa, now)
+
+    def _take_in(
+        self, source: bytes, destination: bytes, frame: Packet, sa: InboundSa | None, now: float
+    ) -> Received | None:
+        """GRE, in the clear or out of an SA."""
         try:
             protocol, key, start = gre.parse(frame)
         except gre.GreError as error:
@@ -228,12 +286,16 @@ class Forwarder:
             return self._refuse("unknown tunnel", None, source)
         if state.tunnel.blocked is not None:
             return self._refuse("tunnel blocked", state, source)
-        if state.tunnel.crypto_map is not None:
-            return self._refuse("not protected", state, source)
         if source in self._locals:
             return self._refuse("own address", state, source)
         if not ipv4.is_host(source):
             return self._refuse("bad source", state, source)
+        if sa is None:
+            if state.tunnel.crypto_map is not None:
+                return self._refuse("not protected", state, source)
+        elif sa.crypto_map != state.tunnel.crypto_map:
+            self._protection.note_identity(sa)
+            return self._refuse("invalid identity", state, source)
         payload = bytes(frame[start:])
         counters = state.counters
         if protocol == gre.IPV4:
@@ -254,63 +316,97 @@ class Forwarder:
         elif protocol != gre.NHRP:
             return self._refuse("unknown protocol type", state, source)
         counters.packets_in += 1
-        counters.bytes_in += len(frame) + _OUTER_HEADER
+        counters.bytes_in += len(frame) + OUTER_HEADER
         counters.last_in = now
-        return state.tunnel.name, protocol, payload, source, False
+        return state.tunnel.name, protocol, payload, source, sa is not None
 
-    def receive_esp(
-        self, source: bytes, destination: bytes, packet: Packet, now: float, udp_ports: tuple[int, int] | None
-    ) -> Received | None:
-        """An ESP packet (SPI first) from the outer `source` to our `destination`; None when it was dropped.
-
-        `udp_ports` (ours, the peer's) when it came in UDP.
-        """
-        return self._refuse("invalid SPI", None, source)
+    # Security associations
 
     def install(self, sa: SecurityAssociation, now: float) -> list[tuple[str, Outer]]:
-        """Put an SA in place; gives the packets that waited for it, each with its tunnel, in order."""
-        return []
+        """Put an SA in place; gives the packets that waited for it, each with its tunnel, in order.
+
+        One that is there already goes on as it is. One whose keys do not fit its transform is not put in place, and
+        counted.
+        """
+        try:
+            self._protection.install(sa)
+        except ValueError:
+            self._count("unusable SA")
+            return []
+        out: list[tuple[str, Outer]] = []
+        if sa.inbound:
+            return out
+        way = way_of(sa)
+        for held in self._held.release(way, now):
+            state = self._states.get(held.tunnel)
+            settings = None if state is None else state.tunnel
+            if state is None or settings is None or settings.blocked or (settings.crypto_map, state.local) != way[:2]:
+                self._lost("no SA", state)  # the tunnel has changed meanwhile
+                continue
+            sent = self._protected(state, way[2], held.protocol, held.packet, held.multicast, now)
+            out += [(held.tunnel, outer) for outer in sent]
+        return out
 
     def remove(self, key: SaKey, now: float) -> None:
         """Take an SA out. An older outbound one to the same peer carries on in its place."""
+        self._protection.remove(key)
+        self._held.expire(now)
 
-    def drop_all_sas(self) -> None: ...
+    def drop_all_sas(self) -> None:
+        self._protection.drop_all()
 
     def take_missed(self) -> set[tuple[str, bytes]]:
         """Tunnel and NBMA address of packets that had no SA to leave by, since the last call."""
-        return set()
+        return self._protection.take_missed()
 
     def take_worn(self) -> list[SaKey]:
         """Outbound SAs that reached their `soft_octets`, or nearly the last sequence number; each once."""
-        return []
+        return self._protection.take_worn()
 
     def take_sa_usage(self) -> dict[SaKey, SaCounters]:
         """The SAs that carried packets since the last call, with their counters."""
-        return {}
+        return self._protection.take_usage()
 
     def sa_counters(self) -> dict[SaKey, SaCounters]:
         """The counters of all SAs."""
-        return {}
+        return self._protection.counters()
 
     def take_esp_refused(self) -> list[EspRefused]:
         """ESP that was refused since the last call, one packet for each reason and sender."""
-        return []
+        return self._protection.take_refused()
+
+    # Path MTU
 
     def learn(self, packet: Packet, now: float) -> None:
-        """Take an ICMP packet that came in (IPv4 header first): a 3/4 about our own GRE lowers that peer's path MTU."""
+        """Take an ICMP packet that came in (IPv4 header first): a 3/4 about what we sent lowers that peer's path MTU.
+
+        ESP in the quote is known by its SPI and sequence number. GRE counts only where it goes in the clear.
+        """
         told = ipv4.fragmentation_needed(packet)
-        if told is None or told[2] != ipv4.GRE:
+        if told is None:
             return
-        local, peer, _, mtu = told
-        for state in self._locals.get(local, ()):
-            if state.tunnel.path_mtu_discovery and peer in state.adjacencies.values():
-                state.path_mtus[peer] = (max(mtu, PATH_MTU_MIN), now)
+        local, peer, protocol, mtu, quoted = told
+        if protocol == ipv4.GRE:
+            for state in self._locals.get(local, ()):
+                discovers = state.tunnel.path_mtu_discovery and state.tunnel.crypto_map is None
+                if discovers and peer in state.adjacencies.values():
+                    state.path_mtus.learn(peer, mtu, now)
+        elif protocol == ipv4.ESP:
+            self._protection.learn(local, peer, mtu, quoted, now)
+        elif protocol == ipv4.UDP:
+            self._protection.learn(local, peer, mtu, quoted[_UDP_HEADER:], now)
 
     def path_mtu(self, tunnel: str, peer: bytes, now: float) -> int | None:
         """The path MTU of the outer packets to a peer as ICMP told it; None when none is known (any more)."""
         state = self._states.get(tunnel)
-        learned = None if state is None else state.path_mtus.get(peer)
-        return None if learned is None or now - learned[1] >= PATH_MTU_AGE_S else learned[0]
+        if state is None:
+            return None
+        if state.tunnel.crypto_map is None:
+            return state.path_mtus.get(peer, now)
+        sa = state.ways.get(peer)
+        return None if sa is None else self._protection.path_mtu(sa, now)
+
+    # Reports
 
     def local_of(self, tunnel: str) -> bytes | None:
         """The outer source address of a tunnel."""
@@ -330,61 +426,33 @@ class Forwarder:
         self._refused.clear()
         return refused
 
-    def _transmit_v6(self, state: _State, adjacency: int, target: bytes, packet: Packet, now: float) -> list[Outer]:
-        total = _size_v6(packet)
-        if not total:
-            return self._lost("bad inner packet", state)
-        if adjacency == MULTICAST:
-            return self._lost("IPv6 multicast", state)
-        settings = state.tunnel
-        tos = (packet[0] << 4 | packet[1] >> 4) & 0xFF if settings.tos is None else settings.tos
-        frame = b"".join((state.v6_header, packet[:total]))
-        counters = state.counters
-        counters.packets_out += 1
-        counters.bytes_out += len(frame) + _OUTER_HEADER
-        counters.last_out = now
-        state.used.add(target)
-        return [(target, tos, settings.ttl, False, frame, ipv4.GRE, None)]
-
-    def _path_mtu(self, state: _State, peer: bytes, now: float) -> int:
-        learned = state.path_mtus.get(peer)
-        if learned is None:
-            return state.tunnel.mtu
-        if now - learned[1] >= PATH_MTU_AGE_S:
-            del state.path_mtus[peer]
-            return state.tunnel.mtu
-        return learned[0] - state.overhead
-
-    def _answer_too_big(self, state: _State, packet: Packet, mtu: int, now: float) -> None:
-        if state.address is None:
-            return
-        state.icmp_tokens = min(ICMP_BURST, state.icmp_tokens + (now - state.icmp_at) * ICMP_PER_S)
-        state.icmp_at = now
-        if state.icmp_tokens < 1:
-            return
-        answer = ipv4.icmp_error(state.address, packet, ipv4.ICMP_UNREACHABLE, ipv4.FRAGMENTATION_NEEDED, mtu)
-        if answer is not None:
-            state.icmp_tokens -= 1
-            self.returned.append((state.tunnel.name, answer))
-
     def _count(self, reason: str) -> None:
         reasons = self.drops.reasons
         if reason in reasons or len(reasons) < REASONS_MAX:
             reasons[reason] = reasons.get(reason, 0) + 1
 
-    def _lost(self, reason: str, state: _State | None) -> list[Outer]:
+    def _lost(self, reason: str, state: TunnelState | None) -> list[Outer]:
         self._count(reason)
         if state is not None:
             state.counters.drops_out += 1
         return []
 
-    def _refuse(self, reason: str, state: _State | None, source: bytes) -> Received | None:
+    def _refuse(self, reason: str, state: TunnelState | None, source: bytes) -> Received | None:
         self._count(reason)
         if state is not None:
             state.counters.drops_in += 1
         if len(self._refused) < REFUSED_MAX:
             self._refused.add((None if state is None else state.tunnel.name, reason, source))
         return None
+
+
+def _tos(settings: Tunnel, protocol: int, packet: Packet) -> int:
+    """The outer ToS: that of control traffic, the tunnel's own, or the inner one."""
+    if protocol == gre.NHRP:
+        return CONTROL_TOS
+    if settings.tos is not None:
+        return settings.tos
+    return packet[1] if protocol == gre.IPV4 else (packet[0] << 4 | packet[1] >> 4) & 0xFF
 
 
 def _size_v6(packet: Packet) -> int:

@@ -13,8 +13,9 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 
 from iosish.forwarding import gre, ipv4
-from iosish.forwarding.rules import ICMP_BURST, MULTICAST, REFUSED_MAX, RETURNED_MAX, Forwarder
+from iosish.forwarding.rules import REFUSED_MAX, RETURNED_MAX, Forwarder
 from iosish.forwarding.tables import Tunnel
+from iosish.forwarding.tunnel_state import ICMP_BURST, MULTICAST
 from tests.forwarding.packets import captured, octets, raw, scapy
 
 R1, R2, R3, R4 = (octets(f"172.16.{spoke}5.2") for spoke in range(1, 5))

@@ -13,8 +13,9 @@ from typing import NamedTuple, Protocol
 
 from iosish.desired import KernelRoute, LinkKind
 from iosish.forwarding import gre, ipv4, mss
-from iosish.forwarding.rules import MULTICAST, Forwarder, Outer
+from iosish.forwarding.rules import Forwarder, Outer
 from iosish.forwarding.tables import DropCounters, InterfaceCounters, Tunnel
+from iosish.forwarding.tunnel_state import MULTICAST
 from iosish.plane.memory.held import HeldPackets
 from iosish.plane.memory.reassembly import Reassembly
 from iosish.plane.memory.routing import Hop, RoutingTable

@@ -21,7 +21,8 @@ from ipaddress import IPv4Address
 from typing import NoReturn
 
 from iosish.forwarding import gre, ipv4
-from iosish.forwarding.rules import MULTICAST, Forwarder, Outer
+from iosish.forwarding.rules import Forwarder, Outer
+from iosish.forwarding.tunnel_state import MULTICAST
 from iosish.plane.user import channel, tap
 from iosish.plane.user.lingering import Lingering
 

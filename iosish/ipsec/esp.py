@@ -1,0 +1,206 @@
+"""ESP packets of one security association (RFC 4303): GRE in, ESP out, and back. No I/O.
+
+An association keeps all that its packets have in common; a packet is one join and one call of the cipher. Several
+packets of one size can later go through the same objects in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from struct import Struct
+
+from iosish.ipsec import ciphers, tunnel_header
+from iosish.ipsec.ciphers import HEADER_OCTETS, Packet
+from iosish.ipsec.replay import ReplayWindow
+from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
+from iosish.ipsec.transforms import Mode
+from iosish.ipsec.tunnel_header import TunnelHeader
+
+HEADER = Struct("!II")
+"""SPI and sequence number."""
+
+LAST_SEQUENCE = 2**32 - 1
+#: An outbound SA is worn when so many sequence numbers are left: minutes at the speed of a fast link.
+SPARE_SEQUENCES = 2**24
+
+_NEXT_HEADERS = {Mode.TRANSPORT: 47, Mode.TUNNEL: 4}
+_NEVER = 1 << 63
+_TRAILER = 2
+_OUTER_HEADER = 20
+_UDP_HEADER = 8
+_PADDING = bytes(range(1, 256))
+
+
+class EspError(ValueError):
+    """A packet that is refused; `reason` is "replay", "integrity", "length" or "identity"."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Direction:
+    """What both directions of an association have."""
+
+    __slots__ = ("_inner_octets", "_layout", "_next_header", "_tunnel", "carried", "counters", "key", "peer", "sa")
+
+    def __init__(self, sa: SecurityAssociation, source: IPv4Address, destination: IPv4Address) -> None:
+        self.sa = sa
+        self.key = SaKey(sa.spi, sa.inbound, sa.peer)
+        self.peer = sa.peer.packed
+        self.counters = SaCounters()
+        self.carried = False
+        """Set by the first packet; whoever reports about SAs clears it."""
+        self._layout = ciphers.layout(sa.transform)
+        self._next_header = _NEXT_HEADERS[sa.mode]
+        self._tunnel = TunnelHeader(source.packed, destination.packed) if sa.mode is Mode.TUNNEL else None
+        self._inner_octets = tunnel_header.OCTETS if self._tunnel else 0
+
+
+class OutboundSa(_Direction):
+    """Seals GRE packets. `on_worn` is called once, when `soft_octets` or nearly the last sequence number is reached.
+
+    The constructor raises ValueError for keys of a wrong length.
+    """
+
+    __slots__ = (
+        "_alignment",
+        "_hard_octets",
+        "_on_worn",
+        "_prefix",
+        "_seal",
+        "_sequence",
+        "_soft_octets",
+        "_soft_sequence",
+        "_spi",
+        "_trailers",
+        "df",
+        "protocol",
+        "udp_ports",
+    )
+
+    def __init__(self, sa: SecurityAssociation, on_worn: Callable[[SaKey], None]) -> None:
+        super().__init__(sa, sa.selector_local, sa.selector_peer)
+        self.udp_ports = sa.udp_ports
+        self.protocol = 50 if sa.udp_ports is None else 17
+        self.df = sa.df
+        self._spi = sa.spi
+        self._seal = ciphers.sealer(sa.transform, sa.encryption_key, sa.integrity_key)
+        self._prefix = bytes(self._layout.prefix)
+        self._alignment = self._layout.alignment
+        self._trailers = [_PADDING[:octets] + bytes((octets, self._next_header)) for octets in range(self._alignment)]
+        self._sequence = 0
+        self._on_worn = on_worn
+        self._soft_octets = _NEVER if sa.soft_octets is None else sa.soft_octets
+        self._soft_sequence = LAST_SEQUENCE - SPARE_SEQUENCES
+        self._hard_octets = _NEVER if sa.hard_octets is None else sa.hard_octets
+
+    def seal(self, header: bytes, payload: Packet, tos: int, ttl: int, df: bool, now: float) -> bytes | None:
+        """The ESP packet, from the SPI on, of a GRE `header` and its `payload`; None: this SA sends nothing more.
+
+        `tos`, `ttl` and `df` are for the IPv4 header inside, in tunnel mode. A sequence number is used up before
+        anything can fail, so that none is ever used twice.
+        """
+        counters = self.counters
+        octets = self._inner_octets + len(header) + len(payload)
+        sequence = self._sequence + 1
+        total = counters.octets + octets
+        if sequence > LAST_SEQUENCE or total > self._hard_octets:
+            counters.send_errors += 1
+            return None
+        self._sequence = sequence
+        tunnel = self._tunnel
+        inner = b"" if tunnel is None else tunnel.build(octets, sequence & 0xFFFF, tos, ttl, df)
+        trailer = self._trailers[-(octets + _TRAILER) % self._alignment]
+        sealed = self._seal(HEADER.pack(self._spi, sequence), b"".join((self._prefix, inner, header, payload, trailer)))
+        counters.packets += 1
+        counters.octets = total
+        counters.sequence = sequence
+        counters.last_at = now
+        if total >= self._soft_octets or sequence >= self._soft_sequence:
+            self._soft_octets = self._soft_sequence = _NEVER
+            self._on_worn(self.key)
+        return sealed
+
+    def has_sent(self, sequence: int) -> bool:
+        return 0 < sequence <= self._sequence
+
+    def room(self, path_mtu: int) -> int:
+        """How many octets of GRE, header included, fit into one outer packet of at most `path_mtu` octets."""
+        outer = _OUTER_HEADER + (0 if self.udp_ports is None else _UDP_HEADER)
+        sealed = path_mtu - outer - HEADER_OCTETS - self._layout.iv - self._layout.icv
+        return sealed - sealed % self._alignment - _TRAILER - self._inner_octets
+
+
+class InboundSa(_Direction):
+    """Opens what the peer sent. The constructor raises ValueError for keys of a wrong length."""
+
+    __slots__ = (
+        "_alignment",
+        "_open",
+        "_outside",
+        "_prefix",
+        "_window",
+        "crypto_map",
+        "gre_destination",
+        "gre_source",
+        "in_udp",
+        "local",
+    )
+
+    def __init__(self, sa: SecurityAssociation) -> None:
+        super().__init__(sa, sa.selector_local, sa.selector_peer)
+        self.local = sa.local.packed
+        self.gre_source = sa.selector_peer.packed
+        self.gre_destination = sa.selector_local.packed
+        self.crypto_map = sa.crypto_map
+        self.in_udp = sa.udp_ports is not None
+        self._open = ciphers.opener(sa.transform, sa.encryption_key, sa.integrity_key)
+        self._window = ReplayWindow(sa.replay_window)
+        self._prefix = self._layout.prefix
+        self._alignment = self._layout.alignment
+        self._outside = HEADER_OCTETS + self._layout.iv + self._layout.icv
+
+    def open(self, packet: Packet, sequence: int, now: float) -> bytes:
+        """The GRE packet, header first, in an ESP packet of this SPI and `sequence`. Raises EspError, and counts it."""
+        counters = self.counters
+        sealed = len(packet) - self._outside
+        if sealed <= 0 or sealed % self._alignment:
+            counters.length_errors += 1
+            raise EspError("length")
+        window = self._window
+        if not window.fresh(sequence):
+            counters.replay_errors += 1
+            raise EspError("replay")
+        plain = self._open(packet)
+        if plain is None:
+            counters.integrity_errors += 1
+            raise EspError("integrity")
+        window.mark(sequence)
+        padding = plain[-2]
+        start, end = self._prefix, len(plain) - _TRAILER - padding
+        octets = end - start
+        if octets < self._inner_octets or plain[end:-2] != _PADDING[:padding]:
+            counters.length_errors += 1
+            raise EspError("length")
+        if plain[-1] != self._next_header:
+            counters.identity_errors += 1
+            raise EspError("identity")
+        tunnel = self._tunnel
+        if tunnel is not None:
+            inner = plain[start : start + tunnel_header.OCTETS]
+            total = inner[2] << 8 | inner[3]
+            if total < tunnel_header.OCTETS or total > octets:
+                counters.length_errors += 1
+                raise EspError("length")
+            if not tunnel.accepts(inner):
+                counters.identity_errors += 1
+                raise EspError("identity")
+            end = start + total
+            start += tunnel_header.OCTETS
+        counters.packets += 1
+        counters.octets += octets
+        counters.sequence = window.highest
+        counters.last_at = now
+        return plain[start:end]
