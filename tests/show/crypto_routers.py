@@ -118,17 +118,16 @@ def protect(snapshot: Snapshot, tunnels: Mapping[str, Tunnel], profile: str = "M
 
 
 def secured_hub() -> Snapshot:
-    """R1 with its spokes, all QM_IDLE."""
+    """R1 with its spokes, all QM_IDLE, and with `crypto isakmp keepalive 10 periodic`."""
     before = hub()
     flows = (
         flow("172.16.15.2", "172.16.25.2", 3, 0x8DD9D24, 0x122E236, "00:02:28"),
         flow("172.16.15.2", "172.16.35.2", 1, 0xFB47100C, 0x7A70E7A, "00:02:26"),
         flow("172.16.15.2", "172.16.45.2", 5, 0x3B373020, 0xCBF7D623, "00:02:25"),
     )
-    isakmp = (
-        isakmp_sa(1002, "172.16.15.2", "172.16.25.2"),
-        isakmp_sa(1001, "172.16.15.2", "172.16.35.2"),
-        isakmp_sa(1003, "172.16.15.2", "172.16.45.2"),
+    isakmp = tuple(
+        replace(isakmp_sa(connection_id, "172.16.15.2", spoke), capabilities="D")
+        for connection_id, spoke in ((1002, "172.16.25.2"), (1001, "172.16.35.2"), (1003, "172.16.45.2"))
     )
     tunnel = replace(before.desired.tunnels["Tunnel0"], crypto_map="Tunnel0-head-0")
     return replace(
