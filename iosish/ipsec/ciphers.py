@@ -39,17 +39,14 @@ Open: TypeAlias = Callable[[Packet], bytes | None]
 """Whole packet in, prefixed plaintext out; None: its ICV is wrong. The length was found right by `Layout`."""
 
 HEADER_OCTETS = 8
-_GCM_IV_OCTETS = 8
-_GCM_ICV_OCTETS = 16
-_WORD = 4
 _NO_WORD = bytes(4)
-_BLOCKS = {Cipher.DES: 8, Cipher.TRIPLE_DES: 8, Cipher.AES_CBC: 16}
-_HASHES: dict[Integrity, tuple[Callable[[], hashes.HashAlgorithm], int]] = {
-    Integrity.MD5: (hashes.MD5, 12),
-    Integrity.SHA1: (hashes.SHA1, 12),
-    Integrity.SHA256: (hashes.SHA256, 16),
-    Integrity.SHA384: (hashes.SHA384, 24),
-    Integrity.SHA512: (hashes.SHA512, 32),
+_CBC = frozenset((Cipher.DES, Cipher.TRIPLE_DES, Cipher.AES_CBC))
+_HASHES: dict[Integrity, Callable[[], hashes.HashAlgorithm]] = {
+    Integrity.MD5: hashes.MD5,
+    Integrity.SHA1: hashes.SHA1,
+    Integrity.SHA256: hashes.SHA256,
+    Integrity.SHA384: hashes.SHA384,
+    Integrity.SHA512: hashes.SHA512,
 }
 
 
@@ -66,11 +63,8 @@ class Layout(NamedTuple):
 
 
 def layout(transform: Transform) -> Layout:
-    if transform.cipher is Cipher.AES_GCM:
-        return Layout(_GCM_IV_OCTETS, _WORD, _GCM_ICV_OCTETS, 0)
-    icv = 0 if transform.integrity is None else _HASHES[transform.integrity][1]
-    block = _BLOCKS.get(transform.cipher)
-    return Layout(0, _WORD, icv, 0) if block is None else Layout(block, block, icv, block)
+    prefix = transform.iv_octets if transform.cipher in _CBC else 0
+    return Layout(transform.iv_octets, transform.alignment_octets, transform.icv_octets, prefix)
 
 
 def check_keys(transform: Transform, encryption_key: bytes, integrity_key: bytes) -> None:
@@ -86,10 +80,10 @@ def sealer(transform: Transform, encryption_key: bytes, integrity_key: bytes) ->
     check_keys(transform, encryption_key, integrity_key)
     if transform.cipher is Cipher.AES_GCM:
         return _gcm_sealer(encryption_key)
-    encrypt = _context(transform, encryption_key).encryptor().update if transform.cipher in _BLOCKS else bytes
+    encrypt = _context(transform, encryption_key).encryptor().update if transform.cipher in _CBC else bytes
     if transform.integrity is None:
         return lambda header, plain: header + encrypt(plain)
-    keyed, octets = _keyed(transform.integrity, integrity_key)
+    keyed, octets = _keyed(transform.integrity, integrity_key), transform.icv_octets
 
     def seal(header: bytes, plain: bytes) -> bytes:
         sealed = header + encrypt(plain)
@@ -105,10 +99,10 @@ def opener(transform: Transform, encryption_key: bytes, integrity_key: bytes) ->
     check_keys(transform, encryption_key, integrity_key)
     if transform.cipher is Cipher.AES_GCM:
         return _gcm_opener(encryption_key)
-    decrypt = _context(transform, encryption_key).decryptor().update if transform.cipher in _BLOCKS else bytes
+    decrypt = _context(transform, encryption_key).decryptor().update if transform.cipher in _CBC else bytes
     if transform.integrity is None:
         return lambda packet: decrypt(packet[HEADER_OCTETS:])
-    keyed, octets = _keyed(transform.integrity, integrity_key)
+    keyed, octets = _keyed(transform.integrity, integrity_key), transform.icv_octets
 
     def open_(packet: Packet) -> bytes | None:
         mac = keyed.copy()
@@ -126,13 +120,12 @@ def _context(transform: Transform, key: bytes) -> Context[modes.CBC]:
         algorithm = AES(key)
     else:
         algorithm = TripleDES(key * 3 if transform.cipher is Cipher.DES else key)
-    return Context(algorithm, modes.CBC(bytes(_BLOCKS[transform.cipher])))
+    return Context(algorithm, modes.CBC(bytes(transform.iv_octets)))
 
 
-def _keyed(integrity: Integrity, key: bytes) -> tuple[HMAC, int]:
-    """The HMAC with the key taken in, to be copied for each packet, and how much of it goes along."""
-    algorithm, octets = _HASHES[integrity]
-    return HMAC(key, algorithm()), octets
+def _keyed(integrity: Integrity, key: bytes) -> HMAC:
+    """The HMAC with the key taken in, to be copied for each packet."""
+    return HMAC(key, _HASHES[integrity]())
 
 
 def _gcm_sealer(key: bytes) -> Seal:

@@ -50,7 +50,7 @@ _INTEGRITY_OCTETS = {
 }
 #: Octets of IV that each packet carries, and the block that its plaintext is padded to (RFC 4303 2.4: 4 at least).
 _IV_OCTETS = {Cipher.NULL: 0, Cipher.DES: 8, Cipher.TRIPLE_DES: 8, Cipher.AES_CBC: 16, Cipher.AES_GCM: 8}
-_BLOCK_OCTETS = {Cipher.NULL: 4, Cipher.DES: 8, Cipher.TRIPLE_DES: 8, Cipher.AES_CBC: 16, Cipher.AES_GCM: 4}
+_ALIGNMENT_OCTETS = {Cipher.NULL: 4, Cipher.DES: 8, Cipher.TRIPLE_DES: 8, Cipher.AES_CBC: 16, Cipher.AES_GCM: 4}
 #: Octets of the ICV, truncated (RFC 2403, 2404, 4868); GCM has its own (RFC 4106 6).
 _ICV_OCTETS = {
     Integrity.MD5: 12,
@@ -90,9 +90,9 @@ class Transform:
         return _IV_OCTETS[self.cipher]
 
     @property
-    def block_octets(self) -> int:
+    def alignment_octets(self) -> int:
         """What the plaintext with its trailer is a multiple of."""
-        return _BLOCK_OCTETS[self.cipher]
+        return _ALIGNMENT_OCTETS[self.cipher]
 
     @property
     def icv_octets(self) -> int:

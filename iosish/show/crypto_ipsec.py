@@ -181,7 +181,7 @@ def _plaintext_mtu(sa: IpsecSa, path_mtu: int) -> int:
     """The largest packet that still fits into the path when it is ESP; in transport mode its IP header is without."""
     room = path_mtu - IP_HEADER - (UDP_HEADER if sa.udp else 0)
     room -= ESP_HEADER + sa.transform.iv_octets + sa.transform.icv_octets
-    room -= room % sa.transform.block_octets
+    room -= room % sa.transform.alignment_octets
     return max(0, room - ESP_TRAILER + (IP_HEADER if sa.mode is Mode.TRANSPORT else 0))
 
 
