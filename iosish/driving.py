@@ -68,6 +68,9 @@ class Driving(ABC):
         self.router.clear_crypto_session(peer, self.now())
         self._plan()
 
+    def debug(self, topics: frozenset[str]) -> None:
+        self.router.debug(topics)
+
     # PlaneSink
 
     def link_changed(self, state: LinkState) -> None:

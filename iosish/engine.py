@@ -72,7 +72,12 @@ class DebugEvent(Event):
 
 
 class Engine(Protocol):
-    """The surface of every engine; `config` is a frozen value of the engine's own package."""
+    """The surface of every engine; `config` is a frozen value of the engine's own package.
+
+    `debug` holds the topics that DebugEvents are wanted for (`"crypto isakmp"`); whoever drives it may change it.
+    """
+
+    debug: frozenset[str]
 
     def configure(self, config: Any, now: float) -> None:
         """Take a new configuration, or None to shut down. Equal values change nothing."""

@@ -109,6 +109,10 @@ class Router:
 
     def clear_crypto_session(self, peer: IPv4Address | None, now: float) -> None: ...
 
+    def debug(self, topics: frozenset[str]) -> None:
+        """What is debugged from now on."""
+        self.nhrp.debug = topics
+
     # What the driver takes
 
     def changed(self) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
 
-from iosish.config.model import Config
+from iosish.config.model import DATETIME_MSEC, Config, Timestamps
 from iosish.desired import ArpEntry, Desired, LinkState
 from iosish.forwarding.tables import InterfaceCounters
 from iosish.ike.state import IkeState
@@ -57,7 +58,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """A line of the log buffer. `authoritative`: whether the clock had been set by someone to trust."""
+    """A line of the log buffer; one of `debug` has no facility and no mnemonic.
+
+    `authoritative`: whether the clock had been set by someone to trust. `timestamps` and `numbered` are what
+    `service timestamps` and `service sequence-numbers` said when the line was written.
+    """
 
     sequence: int
     at: datetime
@@ -66,6 +71,35 @@ class LogRecord:
     severity: int
     mnemonic: str
     text: str
+    uptime_s: float = 0.0
+    timestamps: Timestamps | Literal[False] = DATETIME_MSEC
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogCounters:
+    """Lines that went to each destination; that were not made, there being too many; that a terminal did not read."""
+
+    console: int = 0
+    monitor: int = 0
+    buffer: int = 0
+    trap: int = 0
+    rate_limited: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Debugging:
+    """What is debugged: topics (`"crypto isakmp"`) and, for crypto, the peers that lines must be about (none: any)."""
+
+    topics: frozenset[str] = frozenset()
+    peers: frozenset[IPv4Address] = frozenset()
+
+    def wants(self, topic: str, peer: IPv4Address | None) -> bool:
+        """Whether a line is to be shown; one about nobody is about everybody."""
+        if topic not in self.topics:
+            return False
+        return not self.peers or peer is None or peer in self.peers or not topic.startswith("crypto ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +140,8 @@ class Snapshot:
     sas: Mapping[SaKey, SaCounters] = field(default_factory=dict)
     arp: tuple[ArpEntry, ...] = ()
     log: tuple[LogRecord, ...] = ()
-    log_dropped: int = 0
+    log_counters: LogCounters = LogCounters()
+    debugging: Debugging = Debugging()
     sessions: tuple[SessionState, ...] = ()
     history: tuple[str, ...] = ()
     drops: Mapping[str, int] = field(default_factory=dict)

@@ -145,7 +145,7 @@ def _take_back(draft: Draft, path: Path, command: Command, found: Match) -> None
         return
     target = (*path, *command.field.path)
     if not command.field.keyed:
-        if command.default_on and not found.defaulted:
+        if (command.default_on or command.either) and not found.defaulted:
             draft.set(target, False)
         elif not _other_constant(draft, target, command, found):
             draft.delete(target)

@@ -61,7 +61,7 @@ def complete(mode: Mode, line: str) -> str | None:
     if found.failure is not None:
         return None
     extra = {**_TOP_WORDS, **_own_words(mode)} if not found.steps and not verb and _configures(mode) else {}
-    words = beginning(sorted({*found.state.sorted_words, *extra}), word.lower())
+    words = beginning(sorted({*found.state.sorted_words, *extra, *_listed(found.state, word)}), word.lower())
     if word.lower() in words:
         words = [word.lower()]
     if not words:
@@ -154,16 +154,26 @@ def _words(state: State, word: str, extra: dict[str, str], width: int) -> list[s
 
 def _begun(state: State, word: str) -> Iterator[str]:
     """The placeholders of the values that `word` is, or is the beginning of."""
+    listed = _listed(state, word)
+    yield from listed
     for node, _ in state.values:
         assert node.type is not None
         read = node.type.read(word, 0)
         if node.hidden or (isinstance(read, Stop) and not read.partial and not _may_grow(node.type, word)):
             continue
+        if isinstance(read, Read) and read.value in listed:
+            continue  # there by itself
         if node.type.name not in INTERFACE_TYPES:
             yield node.type.shown
         elif isinstance(read, Read) and isinstance(read.value, str):
             low, high = _NUMBERS.get(kind(read.value), (0, 255))
             yield f"<{low}-{high}>"
+
+
+def _listed(state: State, word: str) -> list[str]:
+    """The values that `?` lists by themselves and that `word` begins."""
+    types = [node.type for node, _ in state.values if node.type is not None and not node.hidden]
+    return sorted({value for type_ in types for value in type_.words if value.startswith(word.lower())})
 
 
 def _may_grow(type_: ValueType, word: str) -> bool:
@@ -187,6 +197,7 @@ def _rows(state: State) -> list[Row]:
             rows.update(((kind, text), None) for kind, (_, text) in KINDS.items())
         else:
             rows[node.type.shown, node.help] = None
+            rows.update((row, None) for row in node.type.words.items())
     return list(rows)
 
 

@@ -148,8 +148,9 @@ def _field_lines(command: Command, section: Any) -> Iterator[str]:
         return
     if value is None or value == default_of(type(owner), info.path[-1]):
         return
-    if command.default_on:
-        yield "no " + _spell(command, {})
+    if value is False:
+        if (command.default_on or command.either) and not command.values:
+            yield "no " + _spell(command, {})
     elif command.constant is not None:
         if value == command.constant:
             yield _spell(command, {})
@@ -217,7 +218,8 @@ def _tail(nodes: tuple[Node, ...], entry: Any, words: list[str], used: set[str])
         elif node.children:
             mark = len(words)
             words.append(node.word or "")
-            if not _tail(node.children, entry, words, used):
+            stands = node.alone and getattr(entry, node.argument) is True
+            if not _tail(node.children, entry, words, used) and not stands:
                 del words[mark:]
         elif getattr(entry, node.argument) is True:
             used.add(node.argument)

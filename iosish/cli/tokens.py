@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, NetmaskValueError
 from typing import Any
 
-from iosish.config import interface_name
+from iosish.config import interface_name, severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,10 @@ RANK_EXACT, RANK_TYPED, RANK_ABBREVIATED, RANK_WORD, RANK_LINE = range(5)
 
 @dataclass(frozen=True, slots=True)
 class ValueType:
-    """A type: its placeholder in `?`, its rank, how it reads, which values are its own, how they are spelt."""
+    """A type: its placeholder in `?`, its rank, how it reads, which values are its own, how they are spelt.
+
+    `words` are values that `?` lists by themselves, each with its text.
+    """
 
     name: str
     shown: str
@@ -49,6 +52,7 @@ class ValueType:
     read: Reader
     owns: Callable[[Any], bool]
     spell: Callable[[Any], str] = str
+    words: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 _BLANK = " \t"
@@ -262,6 +266,22 @@ def _month(line: str, start: int) -> Read | Stop:
     return Read(fitting[0], end, _MONTHS[fitting[0] - 1][:3].capitalize())
 
 
+def _severity(line: str, start: int) -> Read | Stop:
+    """A number, or a name as far as only one begins so; always gives the name."""
+    end = word_end(line, start)
+    text = line[start:end].lower()
+    names = list(severity.SEVERITIES)
+    fitting = [name for name in names if name.startswith(text)]
+    if len(text) == 1 and text.isascii() and text.isdecimal() and int(text) < len(names):
+        fitting = [names[int(text)]]
+    if len(fitting) == 1:
+        return Read(fitting[0], end, fitting[0])
+    column = start
+    while column < end and any(name.startswith(line[start : column + 1].lower()) for name in names):
+        column += 1
+    return Stop(start if column == end else column)
+
+
 def _is(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kind) and not isinstance(value, bool)
 
@@ -288,6 +308,9 @@ _TYPES = {
         "hh:mm:ss", "hh:mm:ss", RANK_TYPED, _pattern(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?"), _is(str)
     ),
     "month": ValueType("month", "MONTH", RANK_TYPED, _month, _is(int)),
+    "severity": ValueType(
+        "severity", "<0-7>", RANK_TYPED, _severity, severity.SEVERITIES.__contains__, words=severity.SEVERITIES
+    ),
     "mac": ValueType("mac", "H.H.H", RANK_TYPED, _pattern(r"[0-9a-fA-F]{1,4}(\.[0-9a-fA-F]{1,4}){2}"), _is(str)),
     "hex": ValueType("hex", "Hex-data", RANK_TYPED, _pattern(r"[0-9a-fA-F]+"), _is(str)),
     "rd": ValueType(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
@@ -156,12 +156,57 @@ class Timezone:
 
 
 @dataclass(frozen=True, slots=True)
+class Timestamps:
+    """`service timestamps {debug | log} {datetime [msec] [localtime] [show-timezone] [year] | uptime}`.
+
+    Neither `datetime` nor `uptime` means uptime.
+    """
+
+    datetime: bool = False
+    uptime: bool = False
+    msec: bool = False
+    localtime: bool = False
+    show_timezone: bool = False
+    year: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Buffered:
+    """`logging buffered [BYTES] [LEVEL]`."""
+
+    size: int = 4096
+    level: str = "debugging"
+
+
+#: What IOS does when nothing is said.
+DATETIME_MSEC = Timestamps(datetime=True, msec=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """The `logging ...` and `service timestamps` lines; levels are names of `severity.py`.
+
+    False where something is switched off; no word about timestamps (None) means DATETIME_MSEC.
+    """
+
+    on: bool = True
+    buffered: Buffered | Literal[False] = Buffered()
+    console: str | Literal[False] = "debugging"
+    monitor: str | Literal[False] = "debugging"
+    trap: str | Literal[False] = "informational"
+    debug_timestamps: Timestamps | Literal[False] | None = None
+    log_timestamps: Timestamps | Literal[False] | None = None
+    sequence_numbers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of a running-config."""
 
     version: str = "15.9"
     hostname: str = "Router"
     timezone: Timezone | None = None
+    logging: Logging = Logging()
     domain_lookup: bool = True
     hosts: Mapping[str, IPv4Address] = field(default_factory=lambda: EMPTY)
     interfaces: Mapping[str, Interface] = field(default_factory=lambda: EMPTY)

@@ -49,6 +49,7 @@ class NhrpEngine:
     """
 
     def __init__(self, random: random.Random, next_hop: NextHop | None = None) -> None:
+        self.debug: frozenset[str] = frozenset()
         self._node = Node(random, next_hop)
         self._tunnels: dict[str, NhrpTunnel] = {}
         self._version = 0

@@ -20,23 +20,24 @@ from iosish.config.draft import Draft, Section
 from iosish.config.model import Config
 from iosish.config.store import Store
 from iosish.desired import PlaneCounters
-from iosish.engine import Event, LogEvent
+from iosish.engine import DebugEvent, Event, LogEvent
 from iosish.forwarding.tables import InterfaceCounters
 from iosish.icmp.ping import Ping, PingRequest
 from iosish.icmp.traceroute import Traceroute, TracerouteRequest
 from iosish.interfaces import held
-from iosish.log import LogBuffer
-from iosish.log import line as log_line
+from iosish.log.syslog import Listener, Moment, Syslog
 from iosish.runtime.clock import Clock, monotonic
 from iosish.runtime.counting import Counting
 from iosish.runtime.driver import Driver
 from iosish.runtime.options import RouterOptions
 from iosish.runtime.probing import Probing
 from iosish.runtime.rates import Rates
-from iosish.snapshot import InterfaceState, LogRecord, Route, SessionState, Snapshot
+from iosish.snapshot import Debugging, InterfaceState, Route, SessionState, Snapshot
 
 #: A paste is reconciled when no line came for this long, or at the latest after the second time.
 QUIET_S, LATEST_S = 0.02, 0.5
+#: How long lines that were left out of the log are counted before that is said.
+TELL_AFTER_S = 1.0
 
 
 class RouterHost:
@@ -46,7 +47,6 @@ class RouterHost:
         self.grammar = grammar
         self.options = options
         self.clock = Clock()
-        self.log = LogBuffer()
         self.rates = Rates()
         self.driver = Driver(self._event, self._changed)
         self.reloading = asyncio.Event()
@@ -56,12 +56,13 @@ class RouterHost:
         self._loop = asyncio.get_running_loop()
         self._store = Store(options.startup_path)
         self._config = Config()
+        self.log = Syslog(self._moment)
         self._draft: Draft | None = None
         self._dirty = False
         self._reconcile: asyncio.TimerHandle | None = None
         self._first_line_at = 0.0
         self._saved = Config()
-        self._listeners: set[Callable[[LogRecord], None]] = set()
+        self._telling: asyncio.TimerHandle | None = None
         self._identifiers = itertools.count(os.getpid())
         self._started_at = monotonic()
         self._started_wall = self.clock.now(None)
@@ -91,6 +92,7 @@ class RouterHost:
                     self.say("IOSISH", 4, "CONFIG_REFUSED", text)
                 if line.warning:
                     self.say("IOSISH", 4, "CONFIG_KEPT", line.warning)
+        self.log.configure(self._config.logging)
         self.driver.configure(self._config)
 
     @property
@@ -138,6 +140,7 @@ class RouterHost:
             self._reconcile.cancel()
             self._reconcile = None
         if self.config != self.driver.router.config:
+            self.log.configure(self._config.logging)
             self.driver.configure(self._config)
 
     def leave_configuration(self, by: str) -> None:
@@ -260,7 +263,8 @@ class RouterHost:
             sas=self._counting.sas(counters.sas),
             arp=await plane.arp() if plane else (),
             log=self.log.records(),
-            log_dropped=self.log.dropped,
+            log_counters=self.log.counters(),
+            debugging=self.log.debugging,
             sessions=self.sessions(session),
             history=tuple(session.history.lines) if session is not None else (),
             drops=counters.drops,
@@ -327,20 +331,37 @@ class RouterHost:
     # The log
 
     def say(self, facility: str, severity: int, mnemonic: str, text: str) -> None:
-        wall = self.clock.now(self._config.timezone)
-        record = self.log.append(wall, self.clock.authoritative, facility, severity, mnemonic, text)
-        if self.options.log_to == "stdout":
-            print(log_line(record), flush=True)
-        for listener in tuple(self._listeners):
-            listener(record)
+        self._written(self.log.message(facility, severity, mnemonic, text))
 
-    def on_log(self, listener: Callable[[LogRecord], None]) -> Callable[[], None]:
-        self._listeners.add(listener)
-        return lambda: self._listeners.discard(listener)
+    def on_log(self, listener: Listener, *, console: bool) -> Callable[[], None]:
+        return self.log.listen(listener, console=console)
+
+    @property
+    def debugging(self) -> Debugging:
+        return self.log.debugging
+
+    def set_debugging(self, debugging: Debugging) -> None:
+        self.log.debugging = debugging
+        self.driver.debug(debugging.topics)
 
     def _event(self, event: Event) -> None:
         if isinstance(event, LogEvent):
             self.say(event.facility, event.severity, event.mnemonic, event.text)
+        elif isinstance(event, DebugEvent):
+            self._written(self.log.debug(event))
+
+    def _written(self, line: str | None) -> None:
+        if line is not None and self.options.log_to == "stdout":
+            print(line, flush=True)
+        if line is None and self.log.untold and self._telling is None:
+            self._telling = self._loop.call_later(TELL_AFTER_S, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        self.log.tell()
+
+    def _moment(self) -> Moment:
+        return Moment(self.clock.now(self._config.timezone), self.clock.authoritative, monotonic())
 
     def _changed(self) -> None:
         self.changed()

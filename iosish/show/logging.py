@@ -1,46 +1,56 @@
-"""`show logging`: what was counted, then the lines in the buffer."""
+"""`show logging`: what goes where, what was counted, then the lines in the buffer."""
 
 from __future__ import annotations
 
-from iosish import log
+from typing import Literal
+
+from iosish.config.model import Buffered
+from iosish.log.line import line
 from iosish.show.text import page
 from iosish.snapshot import Snapshot
 
-HEADING = (
-    "Syslog logging: enabled (0 messages dropped, 0 messages rate-limited, 0 flushes, 0 overruns, "
-    "xml disabled, filtering disabled)",
-    "",
-    "No Active Message Discriminator.",
-    "",
-    "",
-    "",
-    "No Inactive Message Discriminator.",
-    "",
-    "",
-    "    Console logging: level debugging, {logged} messages logged, xml disabled,",
-    "                     filtering disabled",
-    "    Monitor logging: level debugging, 0 messages logged, xml disabled,",
-    "                     filtering disabled",
-    "    Buffer logging:  level debugging, {logged} messages logged, xml disabled,",
-    "                    filtering disabled",
-    "    Exception Logging: size ({size} bytes)",
-    "    Count and timestamp logging messages: disabled",
-    "    Persistent logging: disabled",
-    "",
-    "No active filter modules.",
-    "",
-    "    Trap logging: level informational, {trapped} message lines logged",
-    "        Logging Source-Interface:       VRF Name:",
-    "",
-    "Log Buffer ({size} bytes):",
-    "",
-)
-#: Debugging output is below the level of `logging trap`.
-_DEBUGGING = 7
-
 
 def logging(snapshot: Snapshot) -> str:
-    logged = len(snapshot.log) + snapshot.log_dropped
-    debugging = sum(record.severity == _DEBUGGING for record in snapshot.log)
-    values = {"logged": logged, "trapped": logged - debugging, "size": log.BUFFER_BYTES}
-    return page([line.format(**values) for line in HEADING] + [log.line(record) for record in snapshot.log])
+    settings, counters = snapshot.config.logging, snapshot.log_counters
+    trap = f"level {settings.trap}, {counters.trap} message lines logged" if settings.trap else "disabled"
+    lines = [
+        f"Syslog logging: {'enabled' if settings.on else 'disabled'} ({counters.dropped} messages dropped, "
+        f"{counters.rate_limited} messages rate-limited, 0 flushes, 0 overruns, xml disabled, filtering disabled)",
+        "",
+        "No Active Message Discriminator.",
+        "",
+        "",
+        "",
+        "No Inactive Message Discriminator.",
+        "",
+        "",
+        *_terminal("Console", settings.console, counters.console),
+        *_terminal("Monitor", settings.monitor, counters.monitor),
+        *_buffer(settings.buffered, counters.buffer),
+        f"    Exception Logging: size ({Buffered().size} bytes)",
+        "    Count and timestamp logging messages: disabled",
+        "    Persistent logging: disabled",
+        "",
+        "No active filter modules.",
+        "",
+        f"    Trap logging: {trap}",
+        "        Logging Source-Interface:       VRF Name:",
+        "",
+    ]
+    if settings.buffered:
+        lines += [f"Log Buffer ({settings.buffered.size} bytes):", "", *map(line, snapshot.log)]
+    return page(lines)
+
+
+def _terminal(name: str, level: str | Literal[False], logged: int) -> list[str]:
+    if not level:
+        return [f"    {name} logging: disabled"]
+    return [
+        f"    {name} logging: level {level}, {logged} messages logged, xml disabled,",
+        "                     filtering disabled",
+    ]
+
+
+def _buffer(buffered: Buffered | Literal[False], logged: int) -> list[str]:
+    what = f"level {buffered.level}, {logged} messages logged" if buffered else "disabled"
+    return [f"    Buffer logging:  {what}, xml disabled,", "                    filtering disabled"]

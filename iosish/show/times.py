@@ -62,8 +62,10 @@ def wall(at: datetime, zone: str, *, milliseconds: bool = True) -> str:
     return f"{at.hour:02}:{at.minute:02}:{at.second:02}{fraction} {zone} {day}"
 
 
-def stamp(at: datetime, authoritative: bool) -> str:
+def stamp(at: datetime, authoritative: bool, *, milliseconds: bool = True, year: bool = False, zone: str = "") -> str:
     """`*Mar  1 00:00:00.000`, the stamp of a log line; `*` while nobody to trust has set the clock."""
     mark = "" if authoritative else "*"
-    time = f"{at.hour:02}:{at.minute:02}:{at.second:02}.{at.microsecond // 1000:03}"
-    return f"{mark}{_MONTHS[at.month - 1]} {at.day:>2} {time}"
+    years = f"{at.year} " if year else ""
+    fraction = f".{at.microsecond // 1000:03}" if milliseconds else ""
+    time = f"{at.hour:02}:{at.minute:02}:{at.second:02}{fraction}"
+    return f"{mark}{_MONTHS[at.month - 1]} {at.day:>2} {years}{time}{f' {zone}' if zone else ''}"

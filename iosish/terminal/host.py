@@ -14,7 +14,7 @@ from iosish.config.draft import Section
 from iosish.config.model import Config
 from iosish.icmp.ping import PingRequest
 from iosish.icmp.traceroute import TracerouteRequest
-from iosish.snapshot import LogRecord, Snapshot
+from iosish.snapshot import Debugging, Snapshot
 
 
 class Texts(Protocol):
@@ -81,5 +81,14 @@ class Host(Protocol):
     def set_clock(self, wall: datetime) -> None:
         """`clock set`: `wall` is in the router's time zone, without one of its own."""
 
-    def on_log(self, listener: Callable[[LogRecord], None]) -> Callable[[], None]:
-        """Hear log lines as they come; gives the function that ends it."""
+    def on_log(self, listener: Callable[[str], bool | None], *, console: bool) -> Callable[[], None]:
+        """Hear log lines as they come, those for the console or those for monitors; gives the function that ends it.
+
+        The listener answers whether the line was shown: False when it was lost, None when it was not meant.
+        """
+
+    @property
+    def debugging(self) -> Debugging: ...
+
+    def set_debugging(self, debugging: Debugging) -> None:
+        """`debug`, `undebug`: for the whole router."""

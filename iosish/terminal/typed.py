@@ -8,8 +8,6 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from iosish import log
-from iosish.snapshot import LogRecord
 from iosish.terminal.editor import BS, LineEditor
 from iosish.terminal.help import answer, completion
 from iosish.terminal.history import History
@@ -47,7 +45,8 @@ class TypedSession(Session):
         self._page_shown = False
         self._line_wiped = False
         self._rows_shown = 0
-        self._held_log: deque[str] = deque(maxlen=HELD_LOG_LINES)
+        self._held_log: deque[str] = deque()
+        self._log_lost = 0
 
     # Input.
 
@@ -104,7 +103,7 @@ class TypedSession(Session):
     # Lines.
 
     async def run(self) -> None:
-        silence = self.host.on_log(self._log)
+        silence = self.host.on_log(self._log, console=self.line.is_console)
         self.write(greeting(self.host.config))
         try:
             while not self.ended:
@@ -244,19 +243,26 @@ class TypedSession(Session):
         self._release_log()
         return key.text == " " or key.name == "return"
 
-    def _log(self, record: LogRecord) -> None:
-        """A log line, on a line of its own; dropped when the client does not read."""
-        if not (self.line.is_console or self.monitor) or self._outlet.backlog() > LOG_BACKLOG_BYTES:
-            return
-        text = log.line(record)
+    def _log(self, line: str) -> bool | None:
+        """A log line, on a line of its own. False when it is lost, since the client does not read."""
+        if not (self.line.is_console or self.monitor):
+            return None
+        if self._outlet.backlog() > LOG_BACKLOG_BYTES or len(self._held_log) >= HELD_LOG_LINES:
+            self._log_lost += 1
+            return False
         if self._page_shown:
-            self._held_log.append(text)
-            return
-        self.write(f"{text}\n" if self._at_line_start else f"\n{text}\n")
+            self._held_log.append(line)
+            return True
+        self._tell_lost()
+        self._write_log(line)
         if self._editing and not self._line_wiped and logs_synchronously(self.host.config, self.line):
             # Lines that come together are shown together, and what was being typed once below them.
             self._line_wiped = True
             asyncio.get_running_loop().call_soon(self._restore_line)
+        return True
+
+    def _write_log(self, line: str) -> None:
+        self.write(f"{line}\n" if self._at_line_start else f"\n{line}\n")
 
     def _restore_line(self) -> None:
         if self._line_wiped:
@@ -266,4 +272,11 @@ class TypedSession(Session):
 
     def _release_log(self) -> None:
         while self._held_log:
-            self.write(self._held_log.popleft() + "\n")
+            self._write_log(self._held_log.popleft())
+        self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        """Say how many log lines this terminal missed."""
+        lost, self._log_lost = self._log_lost, 0
+        if lost:
+            self._write_log(f"%SYS-3-LOGGER_DROPPED: System dropped {lost} console messages.")

@@ -55,7 +55,15 @@ ROOMS: dict[str, set[str]] = {
         "iosish.log",
         "iosish.nhrp.state",
     },
-    "iosish.log": {"iosish.snapshot", "iosish.show.text", "iosish.show.times"},
+    "iosish.log": {
+        "iosish.config.model",
+        "iosish.config.severity",
+        "iosish.engine",
+        "iosish.rate_limit",
+        "iosish.show.text",
+        "iosish.show.times",
+        "iosish.snapshot",
+    },
     # one router, without I/O
     "iosish.rib": {"iosish.config", "iosish.desired"},
     "iosish.interfaces": {"iosish.config", "iosish.desired", "iosish.rib"},

@@ -24,6 +24,7 @@ _EXAMPLES = {
     "name-or-address": ["10.1.2.3"],
     "hh:mm:ss": ["12:34:56"],
     "month": ["Mar"],
+    "severity": ["3", "errors", "warnings", "debugging"],
     "mac": ["0011.2233.4455"],
     "rd": ["65000:1"],
     "banner": ["^C hello ^C"],

@@ -16,7 +16,7 @@ from iosish.nhrp.state import (
     NhsState,
     Traffic,
 )
-from iosish.snapshot import InterfaceState, LogRecord, Route, SessionState, Snapshot
+from iosish.snapshot import InterfaceState, LogCounters, LogRecord, Route, SessionState, Snapshot
 
 NOW = 100_000.0
 WALL = datetime(2026, 11, 4, 18, 57, 38, 347_000)
@@ -177,6 +177,7 @@ def hub() -> Snapshot:
                 "Configured from console by console",
             ),
         ),
+        log_counters=LogCounters(console=2, buffer=2, trap=2),
         sessions=(
             SessionState(0, "con 0", "", 0.0, "", True),
             SessionState(2, "vty 0", "admin", 75.0, "10.0.0.9", False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
@@ -17,6 +17,7 @@ from iosish.config.model import (
     Kept,
     NhrpSettings,
     Protection,
+    Timestamps,
     Timezone,
     TunnelSettings,
 )
@@ -26,6 +27,7 @@ from iosish.ike import config as ike
 from iosish.ike.state import FlowState, IkeState, IpsecSa, IsakmpSa
 from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.ipsec.transforms import Cipher, Integrity, Mode, Transform
+from iosish.log.topics import TOPICS
 from iosish.nhrp.state import CacheEntry, MulticastEntry, NhrpInterfaceState, NhrpState, NhsState, Traffic
 from iosish.show import (
     adjacency,
@@ -35,6 +37,7 @@ from iosish.show import (
     crypto_ipsec,
     crypto_isakmp,
     crypto_session,
+    debugging,
     dmvpn,
     history,
     hosts,
@@ -48,7 +51,7 @@ from iosish.show import (
     users,
     version,
 )
-from iosish.snapshot import InterfaceState, LogRecord, Route, SessionState, Snapshot
+from iosish.snapshot import Debugging, InterfaceState, LogCounters, LogRecord, Route, SessionState, Snapshot
 
 text = st.one_of(
     st.text(max_size=12),
@@ -269,7 +272,20 @@ routes = st.builds(
     tag=st.none() | counts,
     since=st.none() | times,
 )
-records = st.builds(LogRecord, counts, st.datetimes(), st.booleans(), text, st.integers(0, 7), text, text)
+timestamps = st.just(False) | st.builds(Timestamps, *[st.booleans()] * 6)
+records = st.builds(
+    LogRecord,
+    counts,
+    st.datetimes(timezones=st.just(UTC)) | st.datetimes(),
+    st.booleans(),
+    text,
+    st.integers(0, 7),
+    text,
+    text,
+    times,
+    timestamps,
+    st.booleans(),
+)
 snapshots = st.builds(
     Snapshot,
     config=configs,
@@ -304,7 +320,8 @@ snapshots = st.builds(
     sas=st.dictionaries(sa_keys, sa_counters, max_size=2),
     arp=st.lists(st.builds(ArpEntry, names, addresses, st.none() | text, st.none() | times), max_size=3).map(tuple),
     log=st.lists(records, max_size=2).map(tuple),
-    log_dropped=counts,
+    log_counters=st.builds(LogCounters, counts, counts, counts, counts, counts, counts),
+    debugging=st.builds(Debugging, st.frozensets(st.sampled_from([*TOPICS])), st.frozensets(addresses, max_size=3)),
     sessions=st.lists(
         st.builds(SessionState, st.integers(0, 999), text, text, times, text, st.booleans()), max_size=2
     ).map(tuple),
@@ -358,6 +375,8 @@ COMMANDS: dict[str, Callable[[Snapshot], str]] = {
     "show adjacency": lambda snapshot: adjacency.adjacency(snapshot, detail=True),
     "show tunnel endpoints": tunnel.endpoints,
     "show logging": logging.logging,
+    "show debugging": debugging.debugging,
+    "show crypto debug-condition": debugging.crypto_conditions,
     "show history": history.history,
     "show hosts": hosts.hosts,
     "show inventory": inventory.inventory,

@@ -17,6 +17,7 @@ from iosish.show.logging import logging
 from iosish.show.tunnel import endpoints
 from iosish.show.users import users
 from iosish.show.version import version
+from iosish.snapshot import LogCounters
 from tests.show.routers import branch, hub, ip, spoke
 
 VERSION = f"""\
@@ -176,7 +177,7 @@ def test_hosts() -> None:
 
 
 def test_logging() -> None:
-    screen = logging(replace(hub(), log_dropped=7))
+    screen = logging(replace(hub(), log_counters=LogCounters(buffer=9)))
     assert screen.startswith("Syslog logging: enabled (0 messages dropped, ")
     assert "    Buffer logging:  level debugging, 9 messages logged, xml disabled,\n" in screen
     assert screen.endswith(LOG)

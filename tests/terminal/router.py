@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from ipaddress import IPv4Address
@@ -20,7 +21,8 @@ from iosish.config.draft import Draft, Section
 from iosish.config.model import Config
 from iosish.icmp.ping import PingRequest
 from iosish.icmp.traceroute import TracerouteRequest
-from iosish.snapshot import LogRecord, Snapshot
+from iosish.log.syslog import Listener, Moment, Syslog
+from iosish.snapshot import Debugging, Snapshot
 from iosish.terminal import session as session_module
 from iosish.terminal.scripted import ScriptedSession
 from iosish.terminal.session import CONSOLE, Line
@@ -49,7 +51,7 @@ class Router:
         self.modified = False
         self.disk_full = False
         self.pinging = asyncio.Event()
-        self._listeners: list[Callable[[LogRecord], None]] = []
+        self.syslog = Syslog(lambda: Moment(datetime(2026, 3, 1, 12, 0, 0), False, 0.0))
 
     @property
     def config(self) -> Config:
@@ -64,9 +66,8 @@ class Router:
         self.log(f"Configured from console by {by}")
 
     def log(self, text: str) -> None:
-        record = LogRecord(1, datetime(2026, 3, 1, 12, 0, 0), False, "SYS", 5, "CONFIG_I", text)
-        for listener in list(self._listeners):
-            listener(record)
+        self.syslog.configure(self.config.logging)
+        self.syslog.message("SYS", 5, "CONFIG_I", text)
 
     def running_config(self) -> str:
         lines = [f"!\nversion 15.9\n!\nhostname {self.config.hostname}\n!"]
@@ -96,7 +97,9 @@ class Router:
     async def snapshot(self, session: Any = None) -> Snapshot:
         now = datetime(2026, 3, 1, 12, 0, 0)
         history = session.history.lines if session else ()
-        return Snapshot(self.config, 0.0, now, False, 0.0, now, "memory", "Linux", 1, history=history)
+        snapshot = Snapshot(self.config, 0.0, now, False, 0.0, now, "memory", "Linux", 1, history=history)
+        syslog = self.syslog
+        return replace(snapshot, log=syslog.records(), log_counters=syslog.counters(), debugging=syslog.debugging)
 
     async def ping(self, request: PingRequest, abort: asyncio.Event) -> AsyncGenerator[str, None]:
         self.pings.append(request)
@@ -128,9 +131,15 @@ class Router:
     def set_clock(self, wall: datetime) -> None:
         self.log(f"clock {wall}")
 
-    def on_log(self, listener: Callable[[LogRecord], None]) -> Callable[[], None]:
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    def on_log(self, listener: Listener, *, console: bool) -> Callable[[], None]:
+        return self.syslog.listen(listener, console=console)
+
+    @property
+    def debugging(self) -> Debugging:
+        return self.syslog.debugging
+
+    def set_debugging(self, debugging: Debugging) -> None:
+        self.syslog.debugging = debugging
 
 
 def _clock(snapshot: Snapshot) -> str:
