@@ -158,6 +158,26 @@ def test_a_server_that_was_restarted_is_registered_with_over_a_new_sa() -> None:
     assert entry(hub, R2, link.now) is not None
 
 
+def test_all_clients_are_back_after_a_hub_restart_whatever_state_their_sas_were_in() -> None:
+    link = SecureLink()
+    link.station(1)
+    spokes = (2, 3, 4, 5, 6)
+    for number in spokes:
+        link.station(number, registration_timeout_s=5)
+    link.run(10)
+    link.remove(HUB_NBMA)
+    for number in spokes[:2]:
+        link.tear(nbma(number), HUB_NBMA)  # DPD found out
+    link.run(30)  # the silence of their server made the others give up theirs
+    assert not any(HUB_NBMA in pair for pair in link.sas)
+    hub = link.station(1)
+    link.run(2)
+    for number in spokes:
+        known = entry(hub, tunnel_address(number), link.now)
+        assert known is not None and known.nbma == nbma(number)
+    assert link.wanted(1) == {nbma(number) for number in spokes}
+
+
 def test_a_server_that_complains_or_refuses_is_not_dead() -> None:
     for hub, spoke in (
         ({"authentication": b"right"}, {"authentication": b"wrong"}),

@@ -196,3 +196,13 @@ def test_a_thousand_registrations() -> None:
     assert "NHRP Peers:1000, " in screen
     assert len(rows(screen)) == 1000
     assert rows(screen)[0] == "     1 172.20.0.0             10.0.0.1    UP 00:01:00     D"
+
+
+def test_a_peer_without_an_sa_waits_for_ike_and_one_that_does_not_answer_for_nhrp() -> None:
+    """Samples: `1 172.29.0.1 172.30.90.1 IKE 3w5d S` and `1 172.30.84.1 172.29.0.1 NHRP never SC`."""
+    waiting = replace(spoke_entry(3, "00:00:05"), up=False, changed_at=None, secured=False)
+    silent = replace(spoke_entry(4, "00:00:30"), up=False)
+    assert rows(dmvpn(with_entries(spoke(), waiting, silent))) == [
+        "     1 172.16.35.2         192.168.0.3   IKE    never     D",
+        "     1 172.16.45.2         192.168.0.4  NHRP 00:00:30     D",
+    ]
