@@ -157,7 +157,8 @@ class InboundSa(_Direction):
         self.crypto_map = sa.crypto_map
         self.in_udp = sa.udp_ports is not None
         self._open = ciphers.opener(sa.transform, sa.encryption_key, sa.integrity_key)
-        self._window = ReplayWindow(sa.replay_window)
+        # Without integrity anybody could move the window (RFC 4303 section 3.4.3).
+        self._window = ReplayWindow(sa.replay_window if self._layout.icv else 0)
         self._prefix = self._layout.prefix
         self._alignment = self._layout.alignment
         self._outside = HEADER_OCTETS + self._layout.iv + self._layout.icv
