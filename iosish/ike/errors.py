@@ -1,0 +1,11 @@
+"""What is wrong with a peer's packet."""
+
+from __future__ import annotations
+
+
+class PacketError(Exception):
+    """A packet that is not obeyed; `reason` is a few words, the same for each packet of its kind, to be counted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
