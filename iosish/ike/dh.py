@@ -1,8 +1,8 @@
 """Diffie-Hellman groups: MODP (RFC 2409 6, 3526, 5114) and elliptic curves modulo a prime (RFC 5903).
 
 Values on the wire are padded on the left to the size of their group. MODP exponentiation is OpenSSL's, reached through
-the library that Python itself is linked with: `cryptography` proves the primes of groups 1 and 2 anew for every value of
-a peer, which takes 60 ms, and it is about to give up Diffie-Hellman over finite fields. Where OpenSSL cannot be reached
+the library that Python itself has loaded: `cryptography` proves the primes of groups 1 and 2 anew for each value of a
+peer, which takes 60 ms, and it is about to give up Diffie-Hellman over finite fields. Where OpenSSL cannot be reached
 it is Python's own `pow`, which takes ten times as long.
 """
 
