@@ -7,6 +7,7 @@ from typing import Any
 
 from iosish.cli.grammar import Command, Grammar
 from iosish.cli.matcher import Failure, Match, match
+from iosish.config.binding import default_of
 from iosish.config.draft import Draft, Path, Section
 from iosish.config.model import Kept
 from iosish.config.refusals import refusal
@@ -80,6 +81,10 @@ def kept_key(command: Command, values: dict[str, Any], text: str) -> tuple[str, 
 
 
 def entry_key(command: Command, values: dict[str, Any]) -> Any:
+    """The key of an entry; a record may have brought the parts of its own into their one form."""
+    if command.record:
+        entry = _value(command, values)
+        values = {key: getattr(entry, key) for key in command.keys}
     if len(command.keys) == 1:
         return values.get(command.keys[0])
     return tuple(values.get(key) for key in command.keys)
@@ -126,6 +131,8 @@ def _open(draft: Draft, entries: Path, command: Command, found: Match) -> list[P
     for target in targets:
         if not draft.has(target):
             draft.set(target, command.field.entry(target[-1]))
+        for name in command.tail:  # the tail is typed as a whole: what it does not say is not so any more
+            draft.set((*target, name), found.values.get(name, default_of(command.field.entry, name)))
     return targets
 
 

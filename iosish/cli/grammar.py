@@ -32,6 +32,7 @@ class GrammarError(Exception):
 class Command:
     """What a complete line means. `words` are the nodes down to the binding; the tail stands below the last.
 
+    `tail` are the fields that the tail fills: those of a record, or of the section that the line opens.
     One of `field` (the model field it sets), `handler` (an exec command) and `kept` is what it is bound to.
     """
 
@@ -39,17 +40,20 @@ class Command:
     words: tuple[Node, ...]
     field: FieldInfo | None = None
     keys: tuple[str, ...] = ()
-    constant: str | None = None
+    constant: str | int | None = None
     record: bool = False
     handler: str | None = None
     kept: bool = False
     each: bool = False
     either: bool = False
+    alias: bool = False
+    shown: bool = False
     default_on: bool = False
     held: bool = False
     enters: str | None = None
     warn: str | None = None
     absent: str | None = None
+    tail: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"<{self.mode}: {self.path}>"
@@ -79,7 +83,11 @@ class Command:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Node:
-    """A word (`word`) or a value (`name`, `type`) of the tree; an options group is a node with neither."""
+    """A word (`word`) or a value (`name`, `type`) of the tree; a group is a node with neither.
+
+    Of a `choice` one member may stand; of any other group (`options`) each may. `sets`: the field of a record that the
+    word gives a value to, and the value. `spelling` is the word as the running-config has it.
+    """
 
     word: str | None
     name: str | None
@@ -92,9 +100,12 @@ class Node:
     clears: bool = False
     alone: bool = False
     unfinished: bool = False
+    choice: bool = False
+    spelling: str | None = None
+    sets: tuple[str, str] | None = None
 
     @property
-    def is_options(self) -> bool:
+    def is_group(self) -> bool:
         return self.word is None and self.name is None
 
     @property
@@ -216,7 +227,7 @@ class _Builder:
     def _node(self, item: Any, mode: Mode, above: tuple[Node, ...], tail_of: Command | None) -> Node:
         word, name, type_name, help_text, binding, flags, items = item
         if word is None and name is None:
-            group = Node(None, None, None, "")
+            group = Node(None, None, None, "", choice="choice" in dict(flags))
             group.children = tuple(self._node(child, mode, above, tail_of) for child in items)
             return group
         where = f"mode {mode.name}: {' '.join(node.word or f'<{node.name}>' for node in above)} {word or name}"
@@ -230,12 +241,16 @@ class _Builder:
         node.clears = "clears" in options
         node.alone = "alone" in options
         node.unfinished = "unfinished" in options
+        node.spelling = options.get("spelt", word)
+        node.sets = options.get("sets")
         if node.unfinished and not items:
             raise GrammarError(f"{where}: unfinished, but nothing stands below")
         words = (*above, node)
         if binding:
             node.command = tail_of = self._command(binding, options, mode, words, where)
         node.children = tuple(self._node(child, mode, words, tail_of) for child in items)
+        if node.command:
+            self._check_fields(node.command, where)
         return node
 
     def _command(
@@ -245,6 +260,8 @@ class _Builder:
             mode.name,
             words,
             either="either" in options,
+            alias="alias" in options or "hidden" in options,
+            shown="shown" in options,
             default_on="default_on" in options,
             held="held" in options,
             enters=options.get("enters"),
@@ -262,19 +279,24 @@ class _Builder:
         _, path, keys, constant, record = binding
         command.field = self._info(mode.section, path, where)
         command.keys = tuple(key.replace("-", "_") for key in keys)
-        command.constant = constant
+        command.constant = int(constant) if constant is not None and constant.isdigit() else constant
         command.record = record or (command.field.keyed and command.field.entry is not None and not command.enters)
         if bool(keys) != command.field.keyed:
             raise GrammarError(f"{where}: {'.'.join(path)} {'needs' if command.field.keyed else 'takes no'} key")
-        if command.record:
-            allowed = set(command.field.entry_fields)
-            named = {node.argument for node in words if node.name} | _tail_arguments(words[-1])
-            if unknown := (set(command.keys) | named) - allowed:
-                raise GrammarError(f"{where}: {'.'.join(path)} has no field {', '.join(sorted(unknown))}")
         self.bound.add((mode.section, ".".join(path)))
-        if command.enters and command.field.entry:
-            self.bound.add((mode.section, ".".join(path)))
         return command
+
+    def _check_fields(self, command: Command, where: str) -> None:
+        """What a record or a section is filled with has its fields there."""
+        info = command.field
+        if info is None or info.entry is None or not (command.record or command.enters):
+            return
+        tail = _tail_arguments(command.words[-1], flags=command.record)
+        named = {*command.keys, *(node.argument for node in command.values)} if command.record else set()
+        if unknown := (named | tail) - set(info.entry_fields):
+            raise GrammarError(f"{where}: {'.'.join(info.path)} has no field {', '.join(sorted(unknown))}")
+        command.tail = frozenset(tail)
+        self.bound.update((info.entry, name) for name in command.tail)
 
 
 def _check_leaves(mode: Mode) -> None:
@@ -287,13 +309,16 @@ def _check_leaves(mode: Mode) -> None:
         seen.add(key)
 
 
-def _tail_arguments(node: Node) -> set[str]:
+def _tail_arguments(node: Node, flags: bool) -> set[str]:
+    """The fields that a tail names: by its values, by what its words set, and with `flags` by the words themselves."""
     arguments: set[str] = set()
     for child in node.children:
         if child.command is None:
-            if child.name or child.alone or (child.word and not child.children):
+            if child.sets:
+                arguments.add(child.sets[0])
+            elif child.name or (flags and (child.alone or (child.word and not child.children))):
                 arguments.add(child.argument)
-            arguments |= _tail_arguments(child)
+            arguments |= _tail_arguments(child, flags)
     return arguments
 
 

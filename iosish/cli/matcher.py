@@ -88,7 +88,7 @@ def _open(places: tuple[_Place, ...], privileged: bool) -> State:
         if place.ends and state.end is None:
             state.end = place.command
         _add(state, place.node.children, place.command, (), privileged)
-        if place.rest and (place.ends or place.node.is_options):
+        if place.rest and (place.ends or place.node.is_group):
             _add_options(state, place.rest, place.command, privileged)
     state.sorted_words = sorted(state.words)
     return state
@@ -98,8 +98,8 @@ def _add(
     state: State, nodes: tuple[Node, ...], command: Command | None, rest: tuple[Node, ...], privileged: bool
 ) -> None:
     for node in nodes:
-        if node.is_options:
-            _add_options(state, node.children, command, privileged)
+        if node.is_group:
+            _add_options(state, (node,), command, privileged)
         elif privileged or _open_to_users(node):
             place = _Place(node, node.command or command, rest)
             if node.word is not None:
@@ -114,9 +114,20 @@ def _add(
 
 
 def _add_options(state: State, members: tuple[Node, ...], command: Command | None, privileged: bool) -> None:
-    for member in members:
-        rest = tuple(other for other in members if other is not member)
+    for member, rest in _members(members, False, ()):
         _add(state, (member,), command, rest, privileged)
+
+
+def _members(
+    nodes: tuple[Node, ...], choice: bool, beside: tuple[Node, ...]
+) -> Iterator[tuple[Node, tuple[Node, ...]]]:
+    """Each word or value of a group and of the groups in it, and the members that may still stand beside it."""
+    for node in nodes:
+        rest = beside if choice else (*(other for other in nodes if other is not node), *beside)
+        if node.is_group:
+            yield from _members(node.children, node.choice, rest)
+        else:
+            yield node, rest
 
 
 def _open_to_users(node: Node) -> bool:
@@ -197,7 +208,7 @@ def _take(result: Walk, line: str, column: int, privileged: bool) -> bool:
     word = line[column:end].lower()
     exact = state.words.get(word)
     if exact is not None:
-        return _step(result, None, exact[0].node.word or "", end, word, exact, privileged, column)
+        return _step(result, None, exact[0].node.spelling or "", end, word, exact, privileged, column)
     matching = beginning(state.sorted_words, word)
     if len(matching) > 1:
         # Another spelling that `?` does not show takes no abbreviation away from the one that it shows.
@@ -221,7 +232,7 @@ def _take(result: Walk, line: str, column: int, privileged: bool) -> bool:
     if len(matching) == 1:
         places = state.words[matching[0]]
         result.abbreviated += 1
-        return _step(result, None, places[0].node.word or "", end, matching[0], places, privileged, column)
+        return _step(result, None, places[0].node.spelling or "", end, matching[0], places, privileged, column)
     if matching:
         result.failure = Failure("ambiguous", column)
     elif partial:
@@ -323,6 +334,8 @@ def _values(steps: list[Step], command: Command) -> tuple[dict[str, Any], str]:
         node = step.node(command) if in_tail else command.words[index]
         if node.name is not None:
             values[node.argument] = step.value
+        elif in_tail and node.sets is not None:
+            values[node.sets[0]] = node.sets[1]
         elif in_tail and (node.alone or not node.children):
             values[node.argument] = True
     return values, " ".join(step.text for step in steps)

@@ -3,7 +3,7 @@
 A file becomes plain nested tuples, so that the compiled form can be cached with `marshal`:
 
 - mode: `(name, prompt, below, like, path, items, heading)`
-- item: `(word, value_name, value_type, help, binding, flags, items)`; an options group has the word `None` and no value
+- item: `(word, value_name, value_type, help, binding, flags, items)`; a group has neither word nor value
 - binding: `("field", path, keys, constant, record)`, `("exec", handler)`, `("kept", keys, each)`, or `None`
 """
 
@@ -30,6 +30,7 @@ def _notation() -> pp.ParserElement:
     string = _string()
     lbrace, rbrace = pp.Suppress("{"), pp.Suppress("}")
     name = pp.Regex(r"[a-z][a-z0-9-]*")
+    field_name = pp.Regex(r"[a-z][a-z0-9_]*")
     path = pp.Regex(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\[[a-z0-9 _-]+\])?")
 
     def modifier(word: str) -> pp.ParserElement:
@@ -49,6 +50,8 @@ def _notation() -> pp.ParserElement:
         (pp.Suppress(pp.Keyword("enters")) + name("enters"))
         | (pp.Keyword("warn") + string("warn"))
         | (pp.Keyword("absent") + string("absent"))
+        | (pp.Keyword("spelt") + string("spelt"))
+        | (pp.Suppress(pp.Keyword("sets")) + pp.Group(field_name("name") + string("value"))("sets"))
         | (pp.Keyword("default") + pp.Keyword("on"))("default_on")
         | modifier("either")("either")
         | modifier("held")("held")
@@ -57,15 +60,18 @@ def _notation() -> pp.ParserElement:
         | modifier("clears")("clears")
         | modifier("alone")("alone")
         | modifier("unfinished")("unfinished")
+        | modifier("alias")("alias")
+        | modifier("shown")("shown")
     )
     binding = field | handler | kept
     item = pp.Forward()
     block = lbrace - pp.Group(pp.ZeroOrMore(item))("items") - rbrace
     options = pp.Group(pp.Suppress(pp.Keyword("options") + pp.FollowedBy("{")) + block)("options")
+    choice = pp.Group(pp.Suppress(pp.Keyword("choice") + pp.FollowedBy("{")) + block)("choice")
     value = pp.Regex(r"<(?P<value>[a-z0-9-]+):\s*(?P<type>[^>]+?)\s*>")
     word = pp.Regex(r"[A-Za-z0-9][A-Za-z0-9_.+/:-]*")("word") | string("word")
     node = pp.Group((value | word) + string("help") + pp.ZeroOrMore(binding | flag) + pp.Opt(block))("node")
-    item <<= options | node
+    item <<= options | choice | node
     mode = pp.Group(
         pp.Suppress(pp.Keyword("mode"))
         - name("name")
@@ -85,7 +91,7 @@ def _split_path(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(fields.split(".")), tuple(keys.rstrip("]").split())
 
 
-_FLAGS = ("default_on", "either", "held", "privileged", "hidden", "clears", "alone", "unfinished")
+_FLAGS = ("default_on", "either", "held", "privileged", "hidden", "clears", "alone", "unfinished", "alias", "shown")
 
 
 def _get(parsed: pp.ParseResults, name: str, default: Any = None) -> Any:
@@ -93,8 +99,9 @@ def _get(parsed: pp.ParseResults, name: str, default: Any = None) -> Any:
 
 
 def _item(parsed: pp.ParseResults) -> tuple[Any, ...]:
-    if parsed.get_name() == "options":
-        return (None, None, None, "", None, (), _items(parsed))
+    if parsed.get_name() in ("options", "choice"):
+        flags_ = (("choice", True),) if parsed.get_name() == "choice" else ()
+        return (None, None, None, "", None, flags_, _items(parsed))
     binding: tuple[Any, ...] | None = None
     if "path" in parsed:
         path, keys = _split_path(parsed["path"])
@@ -104,7 +111,9 @@ def _item(parsed: pp.ParseResults) -> tuple[Any, ...]:
     elif "kept" in parsed:
         binding = ("kept", tuple(_get(parsed, "keys", ())), "each" in parsed)
     flags: tuple[tuple[str, Any], ...] = tuple((flag, True) for flag in _FLAGS if flag in parsed)
-    flags += tuple((name, str(parsed[name])) for name in ("enters", "warn", "absent") if name in parsed)
+    flags += tuple((name, str(parsed[name])) for name in ("enters", "warn", "absent", "spelt") if name in parsed)
+    if "sets" in parsed:
+        flags += (("sets", (parsed["sets"]["name"], parsed["sets"]["value"])),)
     word, value, type_ = _get(parsed, "word"), _get(parsed, "value"), _get(parsed, "type")
     return (word, value, type_, parsed["help"], binding, flags, _items(parsed))
 

@@ -57,13 +57,13 @@ def _section(
             for line in kept.pop(command.leaf, ()):
                 opens = command.enters is not None and not line.text.startswith("no ")
                 yield line.text, command, _kept_body(grammar, command, line, depth) if opens else None
-        elif command.words[-1].hidden:
+        elif command.alias:
             continue  # another spelling of a line that is shown elsewhere
         elif command.field is not None and command.field.path in opened:
             continue  # shown with the first of the commands that fill this field
-        elif command.field is not None and command.enters is None and len(command.keys) > 1:
+        elif command.field is not None and command.field.keyed and command.record:
             opened.add(command.field.path)
-            alternatives = [other for other in mode.commands() if other.field == command.field]
+            alternatives = [other for other in mode.commands() if other.field == command.field and not other.alias]
             yield from ((text, command, None) for text in _listed(alternatives, section))
         elif command.field is not None and command.enters is None:
             for text in _field_lines(command, section):
@@ -103,20 +103,30 @@ def _entries(
     last = commands[0].words[-1].type
     if last is not None and last.name in INTERFACE_TYPES:
         entries = sorted(entries, key=lambda item: order(item[0]))
+    elif all(isinstance(key, int) for key, _ in entries):
+        entries = sorted(entries)
     for key, entry in entries:
         for command in commands:
             keys = dict(zip(command.keys, key if isinstance(key, tuple) else (key,), strict=True))
             if command.enters and _owns(command, keys):
-                yield _spell(command, keys), command, _body(grammar, grammar.modes[command.enters], entry, depth + 1)
+                tail: list[str] = []
+                if command.tail:
+                    _tail(command.words[-1].children, entry, tail, set())
+                yield (
+                    " ".join([_spell(command, keys), *tail]),
+                    command,
+                    _body(grammar, grammar.modes[command.enters], entry, depth + 1),
+                )
                 break
 
 
 def _listed(commands: list[Command], section: Any) -> Iterator[str]:
-    """The lines of a list whose entries have several spellings (`ip route`), by their first two key parts."""
+    """The lines of a list whose entries may have several spellings; those of a prefix (`ip route`) are sorted by it."""
     entries = _value_at(commands[0], section)[1]
-    for key in sorted(entries, key=lambda parts: parts[:2]):
+    routes = commands[0].keys[:2] == ("prefix", "mask")
+    for key in sorted(entries, key=lambda parts: parts[:2]) if routes else entries:
         for command in commands:
-            keys = dict(zip(command.keys, key, strict=True))
+            keys = dict(zip(command.keys, key if isinstance(key, tuple) else (key,), strict=True))
             if text := next(_record_line(command, entries[key], keys), None):
                 yield text
                 break
@@ -146,7 +156,7 @@ def _field_lines(command: Command, section: Any) -> Iterator[str]:
             keys = dict(zip(command.keys, key if isinstance(key, tuple) else (key,), strict=True))
             yield from _record_line(command, entry, keys) if command.record else _value_line(command, entry, keys)
         return
-    if value is None or value == default_of(type(owner), info.path[-1]):
+    if value is None or (value == default_of(type(owner), info.path[-1]) and not command.shown):
         return
     if value is False:
         if (command.default_on or command.either) and not command.values:
@@ -193,19 +203,24 @@ def _record_line(command: Command, entry: Any, keys: Mapping[str, Any]) -> Itera
     used: set[str] = set()
     _tail(command.words[-1].children, entry, tail, used)
     # An entry that has a key part which this leaf cannot spell belongs to another leaf.
-    if any(values[name] is not None and name not in in_path | used for name in keys):
+    if any(values[name] not in (None, default_of(type(entry), name)) for name in set(keys) - in_path - used):
         return
     yield " ".join([_spell(command, values), *tail])
 
 
 def _tail(nodes: tuple[Node, ...], entry: Any, words: list[str], used: set[str]) -> bool:
-    """Spell the optional tail of a record's line, each part once; tells whether anything was spelt."""
+    """Spell the optional tail of a line from a record or a section, each part once; tells whether any was spelt."""
     before = len(words)
     for node in nodes:
-        if node.is_options:
+        if node.is_group:
             _tail(node.children, entry, words, used)
-        elif node.command is not None or node.argument in used:
+        elif node.command is not None or (node.sets[0] if node.sets else node.argument) in used:
             continue
+        elif node.sets is not None and getattr(entry, node.sets[0]) == node.sets[1]:
+            if node.sets[1] != default_of(type(entry), node.sets[0]):
+                used.add(node.sets[0])
+                words.append(node.spelling or "")
+                _tail(node.children, entry, words, used)
         elif node.name is not None:
             value = getattr(entry, node.argument)
             if value is None or value == default_of(type(entry), node.argument):
@@ -217,13 +232,15 @@ def _tail(nodes: tuple[Node, ...], entry: Any, words: list[str], used: set[str])
                 _tail(node.children, entry, words, used)
         elif node.children:
             mark = len(words)
-            words.append(node.word or "")
-            stands = node.alone and getattr(entry, node.argument) is True
-            if not _tail(node.children, entry, words, used) and not stands:
+            words.append(node.spelling or "")
+            # Below another value of the field stand those that begin with the same word (`esp-aes`, `esp-aes 256`).
+            below = tuple(child for child in node.children if node.sets is None or child.sets is not None)
+            stands = node.alone and node.sets is None and getattr(entry, node.argument) is True
+            if not _tail(below, entry, words, used) and not stands:
                 del words[mark:]
-        elif getattr(entry, node.argument) is True:
+        elif node.sets is None and getattr(entry, node.argument) is True:
             used.add(node.argument)
-            words.append(node.word or "")
+            words.append(node.spelling or "")
     return len(words) > before
 
 
@@ -237,6 +254,6 @@ def _owns(command: Command, values: Mapping[str, Any]) -> bool:
 
 def _spell(command: Command, values: Mapping[str, Any]) -> str:
     return " ".join(
-        node.word if node.word is not None else node.type.spell(values[node.argument])  # type: ignore[union-attr] # a node without a word is a value and has a type
+        node.spelling if node.spelling is not None else node.type.spell(values[node.argument])  # type: ignore[union-attr] # a node without a word is a value and has a type
         for node in command.words
     )

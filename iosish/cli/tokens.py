@@ -164,6 +164,12 @@ def _word(line: str, start: int) -> Read | Stop:
     return Read(line[start:end], end, line[start:end])
 
 
+def _names(line: str, start: int) -> Read | Stop:
+    """One name or more, up to the end of the line."""
+    names = tuple(line[start:].split())
+    return Read(names, len(line), " ".join(names))
+
+
 def _line(line: str, start: int) -> Read | Stop:
     text = line[start:].rstrip()
     return Read(text, len(line), text)
@@ -286,6 +292,11 @@ def _is(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kind) and not isinstance(value, bool)
 
 
+def _bare_secret(value: Any) -> bool:
+    """A secret that needs no type of encryption before it, since it cannot be taken for one."""
+    return isinstance(value, str) and value.split(" ")[0] not in ("0", "6")
+
+
 _TYPES = {
     "A.B.C.D": ValueType("A.B.C.D", "A.B.C.D", RANK_TYPED, _dotted, _is(IPv4Address)),
     "mask": ValueType("mask", "A.B.C.D", RANK_TYPED, _mask, _is(IPv4Address)),
@@ -294,6 +305,10 @@ _TYPES = {
     "X:X::X": ValueType("X:X::X", "X:X:X:X::X", RANK_TYPED, _ipv6, _is(IPv6Address)),
     "X:X::X/n": ValueType("X:X::X/n", "X:X:X:X::X/<0-128>", RANK_TYPED, _ipv6_prefix, _is(str)),
     "word": ValueType("word", "WORD", RANK_WORD, _word, _is(str)),
+    "secret": ValueType("secret", "WORD", RANK_WORD, _word, _bare_secret),
+    "secret-line": ValueType("secret-line", "LINE", RANK_LINE, _line, _bare_secret),
+    "type-7": ValueType("type-7", "WORD", RANK_TYPED, _pattern(r"(0\d|1[0-5])([0-9A-Fa-f]{2})+"), _is(str)),
+    "names": ValueType("names", "WORD", RANK_WORD, _names, _is(tuple), " ".join),
     "line": ValueType("line", "LINE", RANK_LINE, _line, _is(str)),
     "interface": ValueType("interface", "", RANK_TYPED, _interface, _is(str)),
     "main-interface": ValueType(
@@ -331,4 +346,9 @@ def value_type(name: str) -> ValueType:
     found = _RANGE.fullmatch(name)
     if not found:
         raise ValueError(f"no such value type: {name}")
-    return ValueType(name, f"<{name}>", RANK_TYPED, _number(int(found[1]), int(found[2])), _is(int))
+    low, high = int(found[1]), int(found[2])
+
+    def owns(value: Any) -> bool:
+        return _is(int)(value) and low <= value <= high
+
+    return ValueType(name, f"<{name}>", RANK_TYPED, _number(low, high), owns)

@@ -10,6 +10,7 @@ from typing import Any
 from iosish.config.address_index import AddressIndex, vrf_of
 from iosish.config.binding import default_of
 from iosish.config.model import Config, IpAddress
+from iosish.config.password_encryption import concealed
 
 #: Steps from the root: names of fields, each mapping followed by the key of an entry.
 Path = tuple[Any, ...]
@@ -93,6 +94,8 @@ class Draft:
 
     def freeze(self) -> Config:
         config: Config = self._root.freeze()
+        if config.password_encryption:
+            config = concealed(config)
         self._root = Record(config)
         return config
 

@@ -11,21 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
-EMPTY: Mapping[Any, Any] = MappingProxyType({})
-
-#: The leaf that kept a line (its words), then the values that tell it from others of that leaf.
-KeptKey = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A line that is understood, stored and shown back, but drives nothing; with its sub-mode's lines."""
-
-    text: str
-    kept: Mapping[KeptKey, Kept] = field(default_factory=lambda: EMPTY)
+from iosish.config.crypto import Crypto
+from iosish.config.kept import EMPTY as EMPTY
+from iosish.config.kept import Kept as Kept
+from iosish.config.kept import KeptKey as KeptKey
+from iosish.config.secrets import Password
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +52,7 @@ class NhrpSettings:
     """The `ip nhrp ...` lines of one tunnel."""
 
     network_id: int | None = None
-    authentication: str | None = None
+    authentication: Password | None = None
     map: Mapping[IPv4Address, IPv4Address] = field(default_factory=lambda: EMPTY)
     multicast: Mapping[IPv4Address, bool] = field(default_factory=lambda: EMPTY)
     multicast_dynamic: bool = False
@@ -204,11 +196,13 @@ class Config:
     """All of a running-config."""
 
     version: str = "15.9"
+    password_encryption: bool | None = None
     hostname: str = "Router"
     timezone: Timezone | None = None
     logging: Logging = Logging()
     domain_lookup: bool = True
     hosts: Mapping[str, IPv4Address] = field(default_factory=lambda: EMPTY)
+    crypto: Crypto = field(default_factory=Crypto)
     interfaces: Mapping[str, Interface] = field(default_factory=lambda: EMPTY)
     routes: Mapping[RouteKey, StaticRoute] = field(default_factory=lambda: EMPTY)
     kept: Mapping[KeptKey, Kept] = field(default_factory=lambda: EMPTY)

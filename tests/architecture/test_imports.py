@@ -44,6 +44,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "iosish.show": {
         "iosish.snapshot",
+        "iosish.config.crypto",
         "iosish.config.model",
         "iosish.config.interface_name",
         "iosish.desired",

@@ -16,6 +16,10 @@ _EXAMPLES = {
     "X:X::X/n": ["2001:DB8::/64"],
     "word": ["alpha", "Beta-7", "x_1"],
     "line": ["some words here", "one"],
+    "secret": ["P4ssw0rd"],
+    "secret-line": ["a pass phrase"],
+    "type-7": ["0822455D0A16"],
+    "names": ["alpha", "alpha Beta-7"],
     "interface": ["FastEthernet0/0", "Loopback7", "Tunnel12", "GigabitEthernet0/0/1"],
     "main-interface": ["FastEthernet0/0", "Loopback7", "Tunnel12", "GigabitEthernet0/0/1"],
     "subinterface": ["FastEthernet0/0.10"],
@@ -63,14 +67,22 @@ def _tail(node: Node, command: Command, source: random.Random, used: set[str]) -
     """Some of the tail below a node; an option that stands in two groups is used once."""
     words: list[str] = []
     for child in node.children:
-        if child.is_options:
-            for member in child.children:
-                if member.command is None and member.argument not in used and source.random() < 0.5:
+        if child.is_group:
+            members = [source.choice(child.children)] if child.choice else child.children
+            for member in members:
+                if member.is_group:
+                    words += _tail(_group(member), command, source, used)
+                elif member.command is None and member.argument not in used and source.random() < 0.5:
                     used.add(member.argument)
                     words += _member(member, command, source, used)
         elif child.command is None and not words and source.random() < 0.3:
             words += _member(child, command, source, used)
     return words
+
+
+def _group(group: Node) -> Node:
+    """A node that has nothing but this group below it."""
+    return Node(None, None, None, "", children=(group,))
 
 
 def _member(node: Node, command: Command, source: random.Random, used: set[str]) -> list[str]:

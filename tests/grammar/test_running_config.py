@@ -36,7 +36,7 @@ username admin privilege 15 secret 5 $1$abcd$efgh
 redundancy
 !
 crypto isakmp policy 10
- encryption aes 256
+ encr aes 256
  authentication pre-share
  group 14
 !

@@ -1,0 +1,61 @@
+"""Secrets as the running-config spells them: in clear, or so that nobody reads them over a shoulder.
+
+`seal7` is IOS's type 7. IOS's type 6 is AES under a master key that never leaves a router, so a key that IOS printed
+as `6 ...` is kept exactly, and cannot be used. What we print as type 6 is `$iosish$` and the type 7 of the secret: it
+loads anywhere back to the same secret, and like type 7 it hides a secret from the eye, not from an attacker.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+#: The well-known pad of type 7.
+_PAD = b"dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
+_SEALED_7 = re.compile(r"(0\d|1[0-5])((?:[0-9A-Fa-f]{2})+)")
+_MARK_6 = "$iosish$"
+
+
+def octets(secret: str) -> bytes:
+    """The secret as the protocols want it."""
+    return secret.encode("utf-8", "surrogateescape")
+
+
+def seal7(secret: str) -> str:
+    """Type 7. The salt follows from the secret, so that one secret has one spelling."""
+    clear = octets(secret)
+    salt = sum(clear) % 16
+    return f"{salt:02}" + "".join(f"{octet ^ _PAD[(salt + i) % len(_PAD)]:02X}" for i, octet in enumerate(clear))
+
+
+def unseal7(sealed: str) -> str | None:
+    """The secret behind a type 7; None for what is none."""
+    found = _SEALED_7.fullmatch(sealed)
+    if not found:
+        return None
+    salt, hidden = int(found[1]), bytes.fromhex(found[2])
+    clear = bytes(octet ^ _PAD[(salt + i) % len(_PAD)] for i, octet in enumerate(hidden))
+    return clear.decode("utf-8", "surrogateescape")
+
+
+def seal6(secret: str) -> str:
+    return _MARK_6 + seal7(secret)
+
+
+def unseal6(sealed: str) -> str | None:
+    """The secret behind a type 6 of ours; None for that of an IOS router."""
+    return unseal7(sealed.removeprefix(_MARK_6)) if sealed.startswith(_MARK_6) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password in clear, or `sealed` as type 7."""
+
+    password: str | None = field(default=None, repr=False)
+    sealed: str | None = field(default=None, repr=False)
+
+    @property
+    def octets(self) -> bytes | None:
+        """The password; None if what was sealed cannot be read."""
+        clear = self.password if self.sealed is None else unseal7(self.sealed)
+        return None if clear is None else octets(clear)
