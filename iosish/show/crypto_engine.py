@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from iosish.ipsec.sa import SaCounters
 from iosish.show import crypto_names
-from iosish.show.crypto_flows import by_interface, interfaces, is_flow_up, is_shared, profile
-from iosish.show.text import by_name, page, short
+from iosish.show.crypto_flows import by_interface, interfaces, is_flow_up, is_shared, maps, profile_of
+from iosish.show.text import page, short
 from iosish.snapshot import Snapshot
 
 CONNECTIONS = (
@@ -91,19 +91,12 @@ def sockets(snapshot: Snapshot) -> str:
                         peer=flow.peer,
                         selector_local=flow.selector_local,
                         selector_peer=flow.selector_peer,
-                        profile=profile(snapshot, interface) or "",
+                        profile=profile_of(snapshot, interface) or "",
                         state="Open" if is_flow_up(flow) else "Closed",
                     )
                 )
     listeners = [
-        LISTENER.format(profile=profile(snapshot, interfaces(snapshot, tag)[0]) or "", crypto_map=tag)
-        for tag in _maps(snapshot)
+        LISTENER.format(profile=profile_of(snapshot, interfaces(snapshot, tag)[0]) or "", crypto_map=tag)
+        for tag in maps(snapshot)
     ]
     return page([*(line.format(count=count) for line in SOCKETS), *lines, LISTENING, *listeners])
-
-
-def _maps(snapshot: Snapshot) -> list[str]:
-    """The crypto maps of all protected tunnels, in the order of the tunnels."""
-    tunnels = sorted(snapshot.desired.tunnels, key=by_name)
-    tags = (snapshot.desired.tunnels[name].crypto_map for name in tunnels)
-    return list(dict.fromkeys(tag for tag in tags if tag is not None))

@@ -40,7 +40,14 @@ def interfaces(snapshot: Snapshot, crypto_map: str) -> list[str]:
     return sorted(names, key=by_name) or [crypto_map.partition("-head-")[0]]
 
 
-def profile(snapshot: Snapshot, interface: str) -> str | None:
+def maps(snapshot: Snapshot) -> list[str]:
+    """The crypto maps of all protected tunnels, in the order of the tunnels."""
+    tunnels = sorted(snapshot.desired.tunnels, key=by_name)
+    tags = (snapshot.desired.tunnels[name].crypto_map for name in tunnels)
+    return list(dict.fromkeys(tag for tag in tags if tag is not None))
+
+
+def profile_of(snapshot: Snapshot, interface: str) -> str | None:
     """The IPsec profile that protects a tunnel."""
     config = snapshot.config.interfaces.get(interface)
     protection = config.tunnel.protection if config is not None else None

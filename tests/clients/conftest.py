@@ -15,7 +15,9 @@ from iosish.show import (
     crypto_engine,
     crypto_ipsec,
     crypto_isakmp,
+    crypto_policy,
     crypto_session,
+    crypto_transforms,
     dmvpn,
     interfaces,
     inventory,
@@ -83,6 +85,9 @@ CRYPTO_SCREENS: dict[str, Callable[[Snapshot], str]] = {
         snapshot, detail=True, interface="Tunnel0"
     ),
     "show crypto sockets": crypto_engine.sockets,
+    "show crypto isakmp default policy": crypto_policy.default_policy,
+    "show crypto ipsec profile": crypto_transforms.profile,
+    "show crypto map": crypto_transforms.crypto_map,
 }
 
 #: (router, command) to what the client made of the text.

@@ -271,3 +271,39 @@ def test_genie_reads_sockets(genie: Read, router: str) -> None:
     last = snapshot.ike.flows[-1]
     assert read["Tu0"]["peers"] == {"local_ip": str(last.local), "remote_ip": str(last.peer)}
     assert (read["Tu0"]["ipsec_profile"], read["Tu0"]["socket_state"]) == ("MyProfile", "Open")
+
+
+@lab
+def test_genie_reads_isakmp_default_policy(genie: Read, router: str) -> None:
+    policies = genie(router, "show crypto isakmp default policy")["policies"]
+    assert list(policies) == [str(priority) for priority in range(65507, 65515)]
+    assert policies["65514"] == {
+        "encryption_algorithm": "Three key triple DES",
+        "hash_algorithm": "Message Digest 5",
+        "authentication_method": "Pre-Shared Key",
+        "diffie_hellman_group": "#2 (1024 bit)",
+        "lifetime": "86400 seconds, no volume limit",
+    }
+
+
+def test_genie_reads_ipsec_profile(genie: Read) -> None:
+    read = genie("odd branch", "show crypto ipsec profile")["ipsec_profile_name"]
+    assert read["default"]["security_association_lifetime"] == "3600 seconds"
+    strong = read["STRONG"]
+    assert strong["security_association_lifetime"] == "100000 kilobytes/7200 seconds"
+    assert (strong["psf"], strong["dh_group"], strong["mixed_mode"]) == ("Y", "group14", "Disabled")
+    assert [tuple(words.values()) for words in strong["tranform_sets"].values()] == [
+        ("esp-256-aes", "esp-sha256-hmac"),
+        ("esp-gcm", "256"),
+    ]
+
+
+@pytest.mark.parametrize("router", CRYPTO_ROUTERS)
+def test_genie_reads_crypto_map(genie: Read, router: str) -> None:
+    snapshot = CRYPTO_ROUTERS[router]()
+    read = genie(router, "show crypto map")["ipv4"]["crypto_map_tag"]
+    for tag in {flow.crypto_map for flow in snapshot.ike.flows}:
+        row = read[tag.lower()]
+        peers = [str(flow.peer) for flow in snapshot.ike.flows if flow.crypto_map == tag]
+        assert (row["peer"], row["sequence_number"]) == (peers, 65536 + len(peers))
+        assert row["interfaces_crypto_map"] == {"crypto_map_tag": tag, "interfaces": [tag.removesuffix("-head-0")]}

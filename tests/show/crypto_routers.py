@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from iosish.cli.load import load
+from iosish.config.crypto import Crypto
 from iosish.config.model import Interface, Protection
 from iosish.forwarding.tables import Tunnel
 from iosish.ike.config import Authentication, Hash
@@ -14,6 +16,57 @@ from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.ipsec.transforms import Cipher, Integrity, Mode, Transform
 from iosish.snapshot import Snapshot
 from tests.show.routers import NOW, ago, ahead, branch, hub, ip, spoke
+from tests.terminal.shipped import shipped_grammar
+
+#: What the article adds to every router; the tunnel's own line is `protect`'s.
+CLASSIC = """
+crypto isakmp policy 10
+ authentication pre-share
+crypto isakmp key P4ssw0rd address 172.16.0.0 255.255.0.0
+crypto ipsec transform-set MyTransformSet esp-aes esp-sha-hmac
+crypto ipsec profile MyProfile
+ set transform-set MyTransformSet
+"""
+
+STRONG = """
+crypto keyring HUBS
+  pre-shared-key address 198.51.100.1 key Hub1
+  pre-shared-key hostname hub.example.net key 6 ^FGTKEAbGCSQ
+crypto isakmp policy 20
+ encr 3des
+ hash md5
+ group 2
+ lifetime 3600
+crypto isakmp policy 10
+ encr aes 256
+ hash sha256
+ authentication pre-share
+ group 14
+crypto isakmp policy 30
+ encr aes 192
+ hash sha512
+ authentication ecdsa-sig
+ group 24
+crypto isakmp key Everybody address 0.0.0.0
+crypto isakmp key Lab1 address 10.0.0.0 255.0.0.0
+crypto isakmp key Named hostname spoke.example.net
+crypto isakmp profile HUB
+   keyring HUBS
+   match identity address 198.51.100.0 255.255.255.0
+   match identity address 203.0.113.9 255.255.255.255
+   match identity host hub.example.net
+crypto ipsec security-association lifetime kilobytes disable
+crypto ipsec transform-set STRONG-1 esp-aes 256 esp-sha256-hmac
+ mode transport
+crypto ipsec transform-set STRONG-2 esp-gcm 256
+ mode tunnel
+crypto ipsec profile STRONG
+ set security-association lifetime seconds 7200
+ set security-association lifetime kilobytes 100000
+ set transform-set STRONG-1 STRONG-2
+ set pfs group14
+ set isakmp-profile HUB
+"""
 
 AES_SHA = Transform(Cipher.AES_CBC, 128, Integrity.SHA1)
 
@@ -104,15 +157,23 @@ def counters(flows: tuple[FlowState, ...], packets: int) -> dict[SaKey, SaCounte
     return found
 
 
-def protect(snapshot: Snapshot, tunnels: Mapping[str, Tunnel], profile: str = "MyProfile") -> Snapshot:
-    """The same router with `tunnel protection` on these tunnels."""
+def crypto(lines: str) -> Crypto:
+    loaded = load(shipped_grammar(), lines)
+    assert not list(loaded.refused()), loaded
+    return loaded.config.crypto
+
+
+def protect(
+    snapshot: Snapshot, tunnels: Mapping[str, Tunnel], lines: str = CLASSIC, profile: str = "MyProfile"
+) -> Snapshot:
+    """The same router with these crypto lines, and `tunnel protection` on these tunnels."""
     interfaces: dict[str, Interface] = dict(snapshot.config.interfaces)
     for name in tunnels:
         before = interfaces[name]
         interfaces[name] = replace(before, tunnel=replace(before.tunnel, protection=Protection(profile)))
     return replace(
         snapshot,
-        config=replace(snapshot.config, interfaces=interfaces),
+        config=replace(snapshot.config, crypto=crypto(lines), interfaces=interfaces),
         desired=replace(snapshot.desired, tunnels=dict(tunnels)),
     )
 
@@ -242,7 +303,9 @@ def odd_branch() -> Snapshot:
         "Tunnel2": Tunnel("Tunnel2", ip("203.0.113.7"), crypto_map="Tunnel2-head-0"),
     }
     return replace(
-        protect(before, tunnels, "STRONG"), ike=IkeState(isakmp=isakmp, flows=(nat, no_ike, negotiating)), sas=sas
+        protect(before, tunnels, STRONG, "STRONG"),
+        ike=IkeState(isakmp=isakmp, flows=(nat, no_ike, negotiating)),
+        sas=sas,
     )
 
 

@@ -10,6 +10,22 @@ from typing import Any
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from iosish.config.crypto import (
+    AddressKey,
+    Crypto,
+    HostnameKey,
+    Ipsec,
+    IpsecProfile,
+    Ipv6Key,
+    Isakmp,
+    IsakmpPolicy,
+    IsakmpProfile,
+    Keyring,
+    KeyringKey,
+    Lifetime,
+    MatchAddress,
+    TransformSet,
+)
 from iosish.config.model import (
     Config,
     Interface,
@@ -36,7 +52,9 @@ from iosish.show import (
     crypto_engine,
     crypto_ipsec,
     crypto_isakmp,
+    crypto_policy,
     crypto_session,
+    crypto_transforms,
     debugging,
     dmvpn,
     history,
@@ -235,10 +253,82 @@ desired = st.builds(
         )
     ),
 )
+secrets = {"key": st.none() | text, "sealed": st.none() | text}
+keys = st.dictionaries(st.tuples(addresses, masks), st.builds(AddressKey, addresses, masks, **secrets), max_size=2)
+hostname_keys = st.dictionaries(text, st.builds(HostnameKey, text, **secrets), max_size=1)
+ipv6_keys = st.dictionaries(text, st.builds(Ipv6Key, text, **secrets), max_size=1)
+names_or_text = st.sampled_from(["default", "P"]) | text
+cryptos = st.builds(
+    Crypto,
+    keyrings=st.dictionaries(
+        text,
+        st.builds(
+            Keyring,
+            name=text,
+            keys=st.dictionaries(
+                st.tuples(addresses, masks), st.builds(KeyringKey, addresses, masks, **secrets), max_size=2
+            ),
+            hostname_keys=hostname_keys,
+            ipv6_keys=ipv6_keys,
+        ),
+        max_size=2,
+    ),
+    isakmp=st.builds(
+        Isakmp,
+        default_policy=st.booleans(),
+        policies=st.dictionaries(
+            counts,
+            st.builds(IsakmpPolicy, counts, text, text, text, counts, counts),
+            max_size=2,
+        ),
+        keys=keys,
+        hostname_keys=hostname_keys,
+        ipv6_keys=ipv6_keys,
+        profiles=st.dictionaries(
+            text,
+            st.builds(
+                IsakmpProfile,
+                name=text,
+                keyrings=st.lists(text, max_size=2).map(tuple),
+                addresses=st.dictionaries(
+                    st.tuples(addresses, masks, st.none()), st.builds(MatchAddress, addresses, masks), max_size=2
+                ),
+                hosts=st.dictionaries(text, st.just(True), max_size=1),
+            ),
+            max_size=2,
+        ),
+    ),
+    ipsec=st.builds(
+        Ipsec,
+        lifetime=st.builds(Lifetime, seconds=st.none() | counts, days=st.none() | counts),
+        lifetime_kb=counts,
+        transform_sets=st.dictionaries(
+            names_or_text,
+            st.builds(TransformSet, text, ah=st.none() | text, cipher=st.none() | text, integrity=st.none() | text),
+            max_size=2,
+        ),
+        profiles=st.dictionaries(
+            names_or_text,
+            st.builds(
+                IpsecProfile,
+                name=text,
+                lifetime=st.none() | st.builds(Lifetime, seconds=st.none() | counts, days=st.none() | counts),
+                lifetime_kb=st.none() | counts,
+                transform_sets=st.lists(names_or_text, max_size=2).map(tuple),
+                pfs=st.none() | counts,
+                ikev2_profile=st.none() | text,
+                isakmp_profile=st.none() | text,
+            ),
+            max_size=2,
+        ),
+    ),
+)
 configs = st.builds(
     Config,
     version=st.sampled_from(["15.9", "12.4"]) | text,
+    password_encryption=st.none() | st.booleans(),
     hostname=text,
+    crypto=cryptos,
     timezone=st.none() | st.builds(Timezone, text, st.integers(-23, 23)),
     hosts=st.dictionaries(text, addresses, max_size=2),
     interfaces=by_name(
@@ -349,6 +439,14 @@ COMMANDS: dict[str, Callable[[Snapshot], str]] = {
     "show crypto session brief": lambda snapshot: crypto_session.session(snapshot, brief=True),
     "show crypto engine connections active": crypto_engine.connections,
     "show crypto sockets": crypto_engine.sockets,
+    "show crypto isakmp policy": crypto_policy.policy,
+    "show crypto isakmp default policy": crypto_policy.default_policy,
+    "show crypto isakmp key": crypto_policy.key,
+    "show crypto isakmp profile": crypto_policy.profile,
+    "show crypto ipsec transform-set": crypto_transforms.transform_set,
+    "show crypto ipsec profile": crypto_transforms.profile,
+    "show crypto ipsec security-association lifetime": crypto_transforms.lifetime,
+    "show crypto map": crypto_transforms.crypto_map,
     "show ip nhrp": nhrp.nhrp,
     "show ip nhrp brief": lambda snapshot: nhrp.nhrp(snapshot, brief=True, target=ANY),
     "show ip nhrp detail": lambda snapshot: nhrp.nhrp(snapshot, detail=True, target=IPv4Network("10.0.0.0/8")),
