@@ -19,8 +19,8 @@ from iosish.snapshot import Debugging, LogCounters, LogRecord
 TEXT_LENGTH = 512
 #: A thousand spokes that come up at once are told in full; a flood of bad packets is not.
 MESSAGES_BURST, MESSAGES_PER_S = 5000, 500
-#: What a flood of debugging costs the router is bounded by this.
-DEBUGS_BURST, DEBUGS_PER_S = 1000, 500
+#: What a flood of debugging costs the router is bounded by this: a few hundredths of its time.
+DEBUGS_BURST, DEBUGS_PER_S = 4000, 2000
 
 Level = str | Literal[False]
 #: Takes a line that has passed the levels. True: shown; False: lost, since the client does not read; None: not meant.

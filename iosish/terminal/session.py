@@ -222,8 +222,9 @@ class Session(ABC):
             return
         self.section = None
         self._banner = None
-        place = self.line.name.replace(" ", "") + (f" ({self.location})" if self.location else "")
-        self.host.leave_configuration("console" if self.line.is_console else place)
+        place = "console" if self.line.is_console else self.line.name.replace(" ", "")
+        where = place + (f" ({self.location})" if self.location else "")
+        self.host.leave_configuration(f"{self.user} on {where}" if self.user else where)
 
     def refresh(self) -> None:
         """Look at the host name again: another session may have changed it."""

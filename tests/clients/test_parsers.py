@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from iosish.log.line import line as log_line
 from iosish.nhrp.state import CacheEntry
 from iosish.show.interfaces import speed
 from iosish.show.line_state import Line, ip_mtu, lines, mtu, transport_mtu
@@ -444,18 +445,34 @@ def test_ntc_reads_show_adjacency(ntc: Read) -> None:
         }
 
 
-def test_both_read_show_logging(ntc: Read, genie: Read) -> None:
-    records = ROUTERS["hub"]().log
-    for row, record in zip(ntc("hub", "show logging"), records, strict=True):
-        assert (row["facility"], row["severity"], row["mnemonic"]) == (
-            record.facility,
-            str(record.severity),
-            record.mnemonic,
-        )
-        assert row["message"] == [record.text]
-    read = genie("hub", "show logging")
-    assert read["logging"]["buffer"]["messages_logged"] == len(records)
-    assert len(read["logs"]) == len(records)
+@pytest.mark.parametrize("router", ["hub", "branch"])
+def test_both_read_the_lines_of_show_logging(ntc: Read, genie: Read, router: str) -> None:
+    records = ROUTERS[router]().log
+    for row, record in zip(ntc(router, "show logging"), records, strict=True):
+        if record.facility:
+            assert (row["facility"], row["severity"], row["mnemonic"]) == (
+                record.facility,
+                str(record.severity),
+                record.mnemonic,
+            )
+            assert row["message"] == [record.text]
+        else:  # a line of debug
+            assert row["message"] == [log_line(record)]
+        assert row["number"] == (f"{record.sequence:06}" if record.numbered and record.facility else "")
+    assert len(genie(router, "show logging")["logs"]) == len(records)
+
+
+def test_genie_reads_the_figures_of_show_logging(genie: Read) -> None:
+    read = genie("branch", "show logging")
+    counted = read["syslog_logging"]["enabled"]["counters"]
+    assert (counted["messages_dropped"], counted["messages_rate_limited"]) == (5, 4711)
+    assert read["logging"]["console"] == {"status": "disabled"}
+    monitor, buffer, trap = (read["logging"][name] for name in ("monitor", "buffer", "trap"))
+    assert (monitor["level"], monitor["messages_logged"]) == ("warnings", 2)
+    assert (buffer["level"], buffer["messages_logged"]) == ("debugging", 13)
+    assert (trap["level"], trap["message_lines_logged"]) == ("informational", 12)
+    assert read["log_buffer_bytes"] == 64000
+    assert genie("hub", "show logging")["logging"]["console"]["messages_logged"] == 2
 
 
 def test_both_read_show_inventory(ntc: Read, genie: Read) -> None:

@@ -37,6 +37,39 @@ SCREENS = {
   counters  Reset the SA counters
   peer      Clear all SAs for a given crypto peer
   <cr>""",
+    ("config", "logging console "): """\
+  <0-7>          Logging severity level
+  alerts         Immediate action needed           (severity=1)
+  critical       Critical conditions               (severity=2)
+  debugging      Debugging messages                (severity=7)
+  emergencies    System is unusable                (severity=0)
+  errors         Error conditions                  (severity=3)
+  guaranteed     Guarantee console messages
+  informational  Informational messages            (severity=6)
+  notifications  Normal but significant conditions (severity=5)
+  warnings       Warning conditions                (severity=4)
+  <cr>""",
+    ("config", "logging monitor e"): "  emergencies  errors  ",
+    ("config", "logging monitor errors"): "  errors  ",
+    ("config", "logging monitor 3"): "  <0-7>  ",
+    ("config", "service timestamps log "): """\
+  datetime  Timestamp with date and time
+  uptime    Timestamp with system uptime
+  <cr>""",
+    ("enable", "debug "): """\
+  all     Enable all debugging
+  crypto  Cryptographic subsystem
+  nhrp    NHRP protocol""",
+    ("enable", "undebug crypto "): """\
+  condition  Define debug condition filters
+  ipsec      IPSEC processing
+  isakmp     ISAKMP Key Management""",
+    ("enable", "no debug nhrp "): """\
+  cache   NHRP cache operations
+  error   NHRP errors
+  packet  NHRP activity
+  <cr>""",
+    ("enable", "no "): "  debug  Debugging functions (see also 'undebug')",
     ("exec", "show dmvpn peer "): """\
   nbma    By its NBMA address
   tunnel  By its tunnel address""",
@@ -53,6 +86,7 @@ def test_a_question_mark_lists_what_may_follow(grammar: Grammar, mode: str, type
     [
         ("config-if", "tunnel prot", "tunnel protection "),
         ("config-if", "ip nhrp reg", "ip nhrp registration "),
+        ("config", "logging buffered deb", "logging buffered debugging "),
         ("config", "ip ro", None),
         ("enable", "sh", "show "),
     ],

@@ -164,7 +164,7 @@ def test_a_condition_holds_for_crypto_lines_about_somebody() -> None:
 def test_a_flood_of_debugging_is_bounded_counted_and_told() -> None:
     log = Log()
     log.debugging = Debugging(frozenset({"nhrp packet"}))
-    for _ in range(20):  # two seconds of 10,000 lines
+    for _ in range(20):  # two seconds of 10,000 lines each
         for _ in range(1000):
             log.debug(DebugEvent("nhrp packet", "NHRP: Receive Registration Request"))
         log.move(0.1)

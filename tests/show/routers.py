@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from iosish.config.model import Config, Interface, IpAddress, NhrpSettings, TunnelSettings
+from iosish.config.model import (
+    Buffered,
+    Config,
+    Interface,
+    IpAddress,
+    Logging,
+    NhrpSettings,
+    Timestamps,
+    TunnelSettings,
+)
 from iosish.desired import ArpEntry, Desired, LinkState
 from iosish.forwarding.tables import InterfaceCounters, Tunnel
 from iosish.nhrp.state import (
@@ -21,6 +30,7 @@ from iosish.snapshot import InterfaceState, LogCounters, LogRecord, Route, Sessi
 NOW = 100_000.0
 WALL = datetime(2026, 11, 4, 18, 57, 38, 347_000)
 HOUR = 3600
+ZONED = Timestamps(datetime=True, msec=True, show_timezone=True)
 
 
 def seconds(text: str) -> float:
@@ -390,6 +400,7 @@ def branch() -> Snapshot:
     return Snapshot(
         config=Config(
             hostname="R7",
+            logging=Logging(buffered=Buffered(64000), console=False, monitor="warnings", sequence_numbers=True),
             hosts={"hub": ip("10.9.0.1")},
             interfaces={interface.name: interface for interface in interfaces},
         ),
@@ -469,6 +480,24 @@ def branch() -> Snapshot:
             ArpEntry("GigabitEthernet0/1", ip("203.0.113.7"), "02:00:00:00:07:01", None),
             ArpEntry("GigabitEthernet0/1", ip("203.0.113.88"), None, 0.0),
         ),
+        log=(
+            LogRecord(11, WALL, True, "CRYPTO", 6, "ISAKMP_ON_OFF", "ISAKMP is ON", timestamps=ZONED, numbered=True),
+            LogRecord(
+                12, WALL, True, "", 7, "", "ISAKMP: (0):Checking ISAKMP transform 1", timestamps=ZONED, numbered=True
+            ),
+            LogRecord(
+                13,
+                WALL,
+                True,
+                "SYS",
+                5,
+                "CONFIG_I",
+                "Configured from console by cisco on vty0 (10.0.0.9)",
+                timestamps=ZONED,
+                numbered=True,
+            ),
+        ),
+        log_counters=LogCounters(monitor=2, buffer=13, trap=12, rate_limited=4711, dropped=5),
         board_id="IOSISH0007",
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import iosish
-from iosish.config.model import Config, Interface, Kept, Timezone
+from iosish.config.model import Config, Interface, Kept, Logging, Timezone
 from iosish.forwarding.tables import Tunnel
 from iosish.show.adjacency import adjacency, gre_encapsulation
 from iosish.show.arp import arp, dotted
 from iosish.show.clock import clock
+from iosish.show.debugging import crypto_conditions, debugging
 from iosish.show.history import history
 from iosish.show.hosts import hosts
 from iosish.show.inventory import inventory
@@ -17,7 +18,7 @@ from iosish.show.logging import logging
 from iosish.show.tunnel import endpoints
 from iosish.show.users import users
 from iosish.show.version import version
-from iosish.snapshot import LogCounters
+from iosish.snapshot import Debugging, LogCounters
 from tests.show.routers import branch, hub, ip, spoke
 
 VERSION = f"""\
@@ -98,11 +99,88 @@ Host                      Port  Flags      Age Type   Address(es)
 hub                       None  (perm, OK)  0   IP    10.9.0.1
 """
 
-LOG = """\
+LOGGING_HEAD = """\
+Syslog logging: enabled (0 messages dropped, 0 messages rate-limited, 0 flushes, 0 overruns, xml disabled, \
+filtering disabled)
+
+No Active Message Discriminator.
+
+
+
+No Inactive Message Discriminator.
+
+
+"""
+LOGGING_MIDDLE = """\
+    Exception Logging: size (4096 bytes)
+    Count and timestamp logging messages: disabled
+    Persistent logging: disabled
+
+No active filter modules.
+
+"""
+HUB_LOGGING = f"""\
+{LOGGING_HEAD}\
+    Console logging: level debugging, 9 messages logged, xml disabled,
+                     filtering disabled
+    Monitor logging: level debugging, 0 messages logged, xml disabled,
+                     filtering disabled
+    Buffer logging:  level debugging, 9 messages logged, xml disabled,
+                    filtering disabled
+{LOGGING_MIDDLE}\
+    Trap logging: level informational, 8 message lines logged
+        Logging Source-Interface:       VRF Name:
+
 Log Buffer (4096 bytes):
 
 *Nov  4 17:49:10.012: %LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to up
 Nov  4 18:03:09.005: %SYS-5-CONFIG_I: Configured from console by console
+"""
+BRANCH_LOGGING = f"""\
+{LOGGING_HEAD.replace("0 messages", "5 messages", 1).replace("0 messages rate", "4711 messages rate")}\
+    Console logging: disabled
+    Monitor logging: level warnings, 2 messages logged, xml disabled,
+                     filtering disabled
+    Buffer logging:  level debugging, 13 messages logged, xml disabled,
+                    filtering disabled
+{LOGGING_MIDDLE}\
+    Trap logging: level informational, 12 message lines logged
+        Logging Source-Interface:       VRF Name:
+
+Log Buffer (64000 bytes):
+
+000011: Nov  4 18:57:38.347 UTC: %CRYPTO-6-ISAKMP_ON_OFF: ISAKMP is ON
+000012: Nov  4 18:57:38.347 UTC: ISAKMP: (0):Checking ISAKMP transform 1
+000013: Nov  4 18:57:38.347 UTC: %SYS-5-CONFIG_I: Configured from console by cisco on vty0 (10.0.0.9)
+"""
+NO_LOGGING = f"""\
+{LOGGING_HEAD.replace("enabled", "disabled", 1)}\
+    Console logging: disabled
+    Monitor logging: disabled
+    Buffer logging:  disabled, xml disabled,
+                    filtering disabled
+{LOGGING_MIDDLE}\
+    Trap logging: disabled
+        Logging Source-Interface:       VRF Name:
+
+"""
+DEBUGGING = """\
+
+NHRP:
+  NHRP activity debugging is on
+
+Cryptographic Subsystem:
+  Crypto ISAKMP debugging is on
+  Crypto IPSEC debugging is on
+
+"""
+CONDITIONS = """\
+Crypto conditional debug currently is turned ON
+IKE debug context unmatched flag: ON
+IPsec debug context unmatched flag: ON
+
+IKE peer IP address filters:
+172.16.25.2
 """
 
 
@@ -177,10 +255,24 @@ def test_hosts() -> None:
 
 
 def test_logging() -> None:
-    screen = logging(replace(hub(), log_counters=LogCounters(buffer=9)))
-    assert screen.startswith("Syslog logging: enabled (0 messages dropped, ")
-    assert "    Buffer logging:  level debugging, 9 messages logged, xml disabled,\n" in screen
-    assert screen.endswith(LOG)
+    assert logging(replace(hub(), log_counters=LogCounters(console=9, buffer=9, trap=8))) == HUB_LOGGING
+
+
+def test_logging_of_a_router_that_was_told_otherwise() -> None:
+    assert logging(branch()) == BRANCH_LOGGING
+
+
+def test_logging_that_is_switched_off() -> None:
+    config = Config(logging=Logging(on=False, buffered=False, console=False, monitor=False, trap=False))
+    assert logging(replace(hub(), config=config)) == NO_LOGGING
+
+
+def test_debugging() -> None:
+    assert debugging(hub()) == "\n"
+    topics = frozenset({"crypto ipsec", "crypto isakmp", "nhrp packet"})
+    assert debugging(replace(hub(), debugging=Debugging(topics))) == DEBUGGING
+    assert crypto_conditions(replace(hub(), debugging=Debugging(topics, frozenset({ip("172.16.25.2")})))) == CONDITIONS
+    assert crypto_conditions(hub()).startswith("Crypto conditional debug currently is turned OFF\n")
 
 
 def test_inventory() -> None:

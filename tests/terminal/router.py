@@ -59,14 +59,15 @@ class Router:
 
     def enter(self, section: Section, match: Match) -> tuple[Section, list[str]]:
         self.modified = True
-        return enter(self.grammar, self._draft, section, match)
+        entered = enter(self.grammar, self._draft, section, match)
+        self.syslog.configure(self.config.logging)
+        return entered
 
     def leave_configuration(self, by: str) -> None:
         self.left.append(by)
         self.log(f"Configured from console by {by}")
 
     def log(self, text: str) -> None:
-        self.syslog.configure(self.config.logging)
         self.syslog.message("SYS", 5, "CONFIG_I", text)
 
     def running_config(self) -> str:
