@@ -2,5 +2,6 @@
 
 On the wire: `wire`, `cie`, `extensions`, `packet`; what we send and all limits: `constants`. One tunnel: `station`
 with its `cache`, and its roles `client` and `server` (registration), `resolution` (asking), `answer`, `transit` and
-`purge`. From outside: `config` in, `engine`, `state` out.
+`purge`; `protection`: the SAs of its peers; `tunnel` joins them. From outside: `config` in, `engine`, `state`, `events`
+and `debug` out.
 """

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from iosish.engine import Datagram
 from iosish.nhrp import constants as c
+from iosish.nhrp import debug
 from iosish.nhrp.cache import OPEN, Binding, Kind
 from iosish.nhrp.cie import Cie, Code
 from iosish.nhrp.extensions import ExtensionType, of_cies
@@ -36,7 +37,10 @@ def answer(resolver: Resolver, datagram: Datagram, packet: Packet, body: Exchang
     known = station.cache.get(target)
     if known is not None and known.kind is Kind.REGISTERED and not body.flags & c.AUTHORITATIVE:
         _answer_from_cache(station, datagram, packet, body, known, now)
-    elif not forward(station, datagram, packet, target, now):
+        return
+    if known is not None and known.kind is Kind.REGISTERED:
+        station.node.trace(debug.PROTOCOL, datagram.peer, ("NHRP: Forwarding request due to authoritative request.",))
+    if not forward(station, datagram, packet, target, now):
         nobody = Cie(code=Code.NO_BINDING, mtu=station.config.mtu, preference=c.PREFERENCE)
         station.send(datagram.peer, _reply_to(station, packet, body, nobody))
 
@@ -160,7 +164,7 @@ def _remember(station: Station, target: IPv4Address, requester: IPv4Address, req
     if known is None:
         known = Binding(target, station.nbma, Kind.LOCAL, created_at=now, changed_at=now, via=target)
         known.unique = known.router = True
-        station.cache.put(known)
+        station.enter(known)
     if known.kind is Kind.LOCAL:
         known.add_requester(requester, request_id)
         station.expire_at(known, now + station.config.holdtime_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -24,7 +25,7 @@ class Code(IntEnum):
     ALREADY_REGISTERED = 14
 
 
-CODE_NAMES = {
+CODE_NAMES: Mapping[int, str] = {
     Code.ADMINISTRATIVELY_PROHIBITED: "administratively prohibited",
     Code.INSUFFICIENT_RESOURCES: "insufficient resources",
     Code.NO_BINDING: "no binding exists",

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from iosish.config.model import Nhs
 from iosish.nhrp import constants as c
+from iosish.nhrp import debug
 from iosish.nhrp.cie import CODE_NAMES, Cie, Code
 from iosish.nhrp.events import PeerDead
 from iosish.nhrp.extensions import ExtensionType
@@ -83,6 +84,9 @@ class Client:
         if self._can_reach(registration):
             self._send_fresh(registration, now)
             self._schedule(registration, now + min(c.SECOND_REGISTRATION_S, self._interval_s))
+        elif self.station.config.operational and registration.nbma is not None:
+            lines = debug.delayed("registration request", self.station.nbma, registration.nbma)
+            self.station.node.trace(debug.PROTOCOL, registration.nbma, lines)
 
     def secured(self, nbma: IPv4Address, up: bool, now: float) -> None:
         """The SA of a peer came: its servers are registered with at once. It went: so did they."""
@@ -123,6 +127,8 @@ class Client:
                 self._set_up(registration, False, now, "NHRP Registration Failure")
                 self._suspect(registration, now)
             registration.retry_s = min(registration.retry_s * 2, c.RETRY_LAST_S)
+            text = f"NHRP: Setting retrans delay to {int(registration.retry_s)} for nhs dst {address}"
+            self.station.node.trace(debug.PROTOCOL, registration.nbma, (text,))
             self._send(registration)
         self._schedule(registration, now + self._retry_delay_s(registration))
 
@@ -250,7 +256,7 @@ class Client:
         registration.failed += 1
         registration.refused = True
         registration.acknowledged_id = None
-        words = CODE_NAMES[Code(code)] if code in CODE_NAMES else "unknown code"
+        words = CODE_NAMES.get(code, "unknown code")
         self.station.node.log_about(
             registration.nbma or registration.nhs.address,
             now,

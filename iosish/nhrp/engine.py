@@ -11,14 +11,14 @@ from iosish.engine import Datagram, Event
 from iosish.nhrp.answer import answer
 from iosish.nhrp.cache import Binding, Kind
 from iosish.nhrp.config import NhrpConfig, NhrpInterface
-from iosish.nhrp.events import SessionCleared
+from iosish.nhrp.debug import TYPE_NAMES
 from iosish.nhrp.extensions import ExtensionType, authentication
 from iosish.nhrp.packet import REPLIES, ErrorCode, Exchange, Fault, Packet, PacketType, decode
-from iosish.nhrp.purge import obey, recall
+from iosish.nhrp.purge import obey
 from iosish.nhrp.report import report
 from iosish.nhrp.server import register
 from iosish.nhrp.state import NhrpState
-from iosish.nhrp.station import TYPE_NAMES, NextHop, Node, Station
+from iosish.nhrp.station import NextHop, Node, Station
 from iosish.nhrp.transit import forward, has_unknown
 from iosish.nhrp.tunnel import NhrpForwarding, NhrpTunnel
 from iosish.nhrp.wire import PacketError
@@ -49,11 +49,19 @@ class NhrpEngine:
     """
 
     def __init__(self, random: random.Random, next_hop: NextHop | None = None) -> None:
-        self.debug: frozenset[str] = frozenset()
         self._node = Node(random, next_hop)
         self._tunnels: dict[str, NhrpTunnel] = {}
         self._version = 0
         self._wanted: Mapping[str, frozenset[IPv4Address]] = MappingProxyType({})
+
+    @property
+    def debug(self) -> frozenset[str]:
+        """The topics of `iosish.nhrp.debug` that are wanted."""
+        return self._node.debug
+
+    @debug.setter
+    def debug(self, topics: frozenset[str]) -> None:
+        self._node.debug = topics
 
     # --- the surface of every engine --------------------------------------------------------------------------------
 
@@ -88,6 +96,8 @@ class NhrpEngine:
                 raise PacketError("own NBMA address as source")
             packet = decode(datagram.payload)
             station.received[TYPE_NAMES[packet.type]] += 1
+            if self._node.debug:
+                station.trace_received(datagram.peer, packet, datagram.payload)
             self._check(station, packet)
             if self._authentic(station, datagram, packet, now):
                 self._dispatch(tunnel, datagram, packet, now)
@@ -145,32 +155,15 @@ class NhrpEngine:
 
     def clear(self, interface: str | None, address: IPv4Address | None, now: float) -> None:
         """`clear ip nhrp [address]`: dynamic entries go, the requesters hear of it, a spoke registers again."""
-        for tunnel in self._selected(interface):
-            for binding in tunnel.station.cache:
-                if binding.kind is not Kind.STATIC and address in (None, binding.address):
-                    self._clear_by_command(tunnel, binding, now)
-            if tunnel.station.config.operational:
-                for nhs in list(tunnel.client.registrations):
-                    if address in (None, nhs):
-                        tunnel.client.start(nhs, now)
+        for name, tunnel in self._tunnels.items():
+            if interface in (None, name):
+                tunnel.clear_entries(address, now)
 
     def clear_sessions(self, peer: IPv4Address | None, now: float) -> None:
-        """`clear dmvpn session [peer]`; `peer` is an NBMA or a tunnel address.
-
-        On a protected tunnel the SAs of the peers go with it, by which they hear of it; servers are registered with
-        again over the new ones.
-        """
-        for tunnel in self._selected(None):
-            if tunnel.station.config.protected:
-                self._clear_protected(tunnel, peer, now)
-                continue
-            for binding in tunnel.station.cache:
-                if binding.kind is not Kind.STATIC and peer in (None, binding.address, binding.nbma):
-                    self._clear_by_command(tunnel, binding, now)
-            if tunnel.station.config.operational:
-                for nhs, registration in list(tunnel.client.registrations.items()):
-                    if peer in (None, nhs, registration.nbma):
-                        tunnel.client.start(nhs, now)
+        """`clear dmvpn session [peer]`; `peer` is an NBMA or a tunnel address. The SAs of a protected tunnel's peers
+        go along, as `SessionCleared` asks."""
+        for tunnel in self._tunnels.values():
+            tunnel.clear_sessions(peer, now)
 
     def secured(self, interface: str, nbma: IPv4Address, up: bool, now: float) -> None:
         """Packets between us and this peer of a protected tunnel have an SA now, or none any more.
@@ -261,13 +254,13 @@ class NhrpEngine:
         wanted = tunnel.station.config.static_map
         for binding in cache:
             if binding.kind is Kind.STATIC and wanted.get(binding.address) != binding.nbma:
-                cache.remove(binding.address)
+                tunnel.station.forget(binding.address)
         for address, nbma in wanted.items():
             known = cache.get(address)
             if known is None or known.kind is not Kind.STATIC:
                 tunnel.station.forget(address)
                 known = Binding(address, nbma, Kind.STATIC, created_at=now, changed_at=now, via=address)
-                cache.put(known)
+                tunnel.station.enter(known)
             known.up = tunnel.station.protection.passes(nbma)
 
     # --- packets ----------------------------------------------------------------------------------------------------
@@ -368,23 +361,3 @@ class NhrpEngine:
         binding = tunnel.station.cache.get(address)
         if binding is not None and binding.kind is not Kind.STATIC:
             tunnel.clear(binding, now)
-
-    def _clear_by_command(self, tunnel: NhrpTunnel, binding: Binding, now: float) -> None:
-        """A client that we forget on purpose is told, so that it comes back in seconds, not with its next interval."""
-        tunnel.clear(binding, now)
-        if binding.kind is Kind.REGISTERED and tunnel.station.config.operational:
-            recall(tunnel.station, binding)
-
-    def _clear_protected(self, tunnel: NhrpTunnel, peer: IPv4Address | None, now: float) -> None:
-        peers: dict[IPv4Address, None] = {}
-        for binding in tunnel.station.cache:
-            if peer in (None, binding.address, binding.nbma):
-                if binding.known and binding.nbma is not None:
-                    peers[binding.nbma] = None
-                if binding.kind is not Kind.STATIC:
-                    tunnel.clear(binding, now)
-        for nbma in peers:
-            self._node.tell(SessionCleared(tunnel.station.name, nbma))
-
-    def _selected(self, interface: str | None) -> list[NhrpTunnel]:
-        return [tunnel for name, tunnel in self._tunnels.items() if interface in (None, name)]

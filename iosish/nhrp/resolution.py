@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from iosish.engine import Datagram
 from iosish.nhrp import constants as c
+from iosish.nhrp import debug
 from iosish.nhrp.cache import OPEN, Binding, Kind
 from iosish.nhrp.cie import CODE_NAMES, Cie, Code
 from iosish.nhrp.client import Client
@@ -36,7 +37,7 @@ class Resolver:
         if len(station.cache.open) >= c.MAX_INCOMPLETE:
             station.forget(next(iter(station.cache.open)))
         binding = Binding(next_hop, server.nbma, Kind.INCOMPLETE, created_at=now, up=False)
-        station.cache.put(binding)
+        station.enter(binding)
         station.expire_at(binding, now + c.INCOMPLETE_S)
         if not station.config.server_only:
             self._ask(binding, now)
@@ -95,7 +96,7 @@ class Resolver:
             if server is None or server.nbma is None:
                 self.station.forget(address)
             elif binding is not None and binding.nbma != server.nbma:
-                self.station.cache.put(replace(binding, nbma=server.nbma))
+                self.station.enter(replace(binding, nbma=server.nbma))
         for address in list(self.station.cache.detoured):
             binding = self.station.cache.get(address)
             if binding is not None:
@@ -105,7 +106,7 @@ class Resolver:
 
     def enter(self, binding: Binding, now: float) -> None:
         """A learnt entry. Until its peer has an SA, its data goes on by the NHS."""
-        self.station.cache.put(binding)
+        self.station.enter(binding)
         self.steer(binding)
         binding.changed_at = now if binding.up else None
         if binding.nbma is not None:
@@ -126,14 +127,19 @@ class Resolver:
             station.send(nbma, reply.packet)
         elif nbma == reply.nhs or not station.protection.hold(nbma, reply):
             station.send(reply.nhs, reply.packet)
-        elif station.node.timers.get(station.key("reply", nbma)) is None:
-            station.node.timers.set(station.key("reply", nbma), now + c.REPLY_HELD_S)
+        else:
+            station.node.trace(debug.PROTOCOL, nbma, debug.delayed("resolution request", station.nbma, nbma))
+            if station.node.timers.get(station.key("reply", nbma)) is None:
+                station.node.timers.set(station.key("reply", nbma), now + c.REPLY_HELD_S)
 
     def release_replies(self, nbma: IPv4Address, now: float) -> None:
         """A requester got its SA, or its time is over: then the reply goes by the NHS, for it may reach us."""
         station = self.station
         station.node.timers.cancel(station.key("reply", nbma))
         for reply in station.protection.release(nbma):
+            source, destination = reply.packet.source, reply.packet.destination
+            text = f"NHRP: Process delayed resolution request src:{source} dst:{destination}"
+            station.node.trace(debug.PROTOCOL, nbma, (text,))
             station.send(nbma if station.protection.passes(nbma) else reply.nhs, reply.packet)
 
     # --- parts ------------------------------------------------------------------------------------------------------
@@ -227,7 +233,7 @@ class Resolver:
         return min(c.REFRESH_S, binding.holding_s * c.REFRESH_SHARE)
 
     def _denied(self, datagram: Datagram, binding: Binding, code: int, now: float) -> None:
-        words = CODE_NAMES[Code(code)] if code in CODE_NAMES else "unknown code"
+        words = CODE_NAMES.get(code, "unknown code")
         self.station.node.log_about(
             datagram.peer,
             now,
@@ -244,5 +250,5 @@ class Resolver:
         self.station.node.timers.cancel(self.station.key("resolution", binding.address))
         if binding.kind in OPEN:
             binding = replace(binding, kind=Kind.NEGATIVE)
-            self.station.cache.put(binding)
+            self.station.enter(binding)
             self.station.expire_at(binding, now + c.INCOMPLETE_S)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from iosish.engine import Datagram
 from iosish.nhrp import constants as c
+from iosish.nhrp import debug
 from iosish.nhrp.cache import Binding, Kind
 from iosish.nhrp.cie import Cie, Code
 from iosish.nhrp.extensions import Extension, ExtensionType, of_cies
@@ -85,8 +86,10 @@ def _bind(
             station.forget(protocol)
             purge_requesters(station, known)
         binding = Binding(protocol, peer, Kind.REGISTERED, created_at=now, changed_at=now, via=protocol)
-        station.cache.put(binding)
+        station.enter(binding)
         station.await_sa(peer, now)
+        text = f"NHRP: Adding Tunnel Endpoints (VPN: {protocol}, NBMA: {peer})"
+        station.node.trace(debug.PROTOCOL, peer, (text,))
         if known is None or known.kind is not Kind.REGISTERED:
             station.client_changed(protocol, peer, now)
     binding.unique = unique

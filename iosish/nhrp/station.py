@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from iosish.engine import Datagram, Event, LogEvent
+from iosish.engine import Datagram, DebugEvent, Event, LogEvent
 from iosish.nhrp import constants as c
+from iosish.nhrp import debug
 from iosish.nhrp.cache import Binding, Cache
 from iosish.nhrp.cie import Cie
 from iosish.nhrp.config import NhrpInterface
+from iosish.nhrp.debug import TYPE_NAMES
 from iosish.nhrp.extensions import Extension, ExtensionType, authentication, of_cies
 from iosish.nhrp.packet import REPLIES, ErrorCode, Fault, Packet, PacketType
 from iosish.nhrp.protection import Protection
@@ -20,11 +22,11 @@ from iosish.nhrp.timers import Key, Timers
 from iosish.nhrp.wire import PacketError
 from iosish.rate_limit import RateLimit
 
+IP_AND_GRE, KEY = 24, 4
+"""Octets around an NHRP packet: outer headers, and a tunnel key."""
+
 NextHop = Callable[[str, IPv4Address], tuple[str, IPv4Address] | None]
 """Interface and destination to the interface and next hop of the overlay route; None: there is no route."""
-
-TYPE_NAMES = {kind: kind.name.replace("_", " ").title() for kind in PacketType}
-"""As `show ip nhrp traffic` writes them."""
 
 
 def direct_route(interface: str, destination: IPv4Address) -> tuple[str, IPv4Address]:
@@ -38,6 +40,7 @@ class Node:
     def __init__(self, source: random.Random, next_hop: NextHop | None) -> None:
         self.random = source
         self.next_hop = next_hop or direct_route
+        self.debug: frozenset[str] = frozenset()
         self.timers = Timers()
         self.stations: dict[str, Station] = {}
         self.peers = RateLimit(c.PEER_BURST, c.PEER_RATE, c.MAX_PEERS)
@@ -65,6 +68,11 @@ class Node:
     def log(self, facility: str, severity: int, mnemonic: str, text: str) -> None:
         if len(self._events) < c.MAX_QUEUED:
             self._events.append(LogEvent(facility, severity, mnemonic, text))
+
+    def trace(self, topic: str, peer: IPv4Address | None, lines: Iterable[str]) -> None:
+        """Lines of `debug TOPIC` about an NBMA address. Give an iterator: it is not run while nobody wants them."""
+        if topic in self.debug and len(self._events) < c.MAX_QUEUED:
+            self._events += [DebugEvent(topic, line, peer) for line in lines]
 
     def tell(self, event: Event) -> None:
         """An event that somebody acts upon: never left out."""
@@ -154,17 +162,33 @@ class Station:
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
-    def send(self, peer: IPv4Address, packet: Packet) -> None:
+    def send(self, peer: IPv4Address, packet: Packet, forwarded: bool = False) -> None:
         """Hand `packet` out for `peer`, with exactly one authentication extension where we have a password."""
+        packet = replace(packet, extensions=self._seal(packet))
         try:
-            payload = replace(packet, extensions=self._seal(packet)).encode()
+            payload = packet.encode()
         except PacketError as error:
             self.refused[error.reason] += 1
             return
         if self.node.queue(Datagram(self.name, peer, self.nbma, payload, self.config.protected)):
             self.sent[TYPE_NAMES[packet.type]] += 1
+            if self.node.debug:
+                self._trace_sent("Forwarding" if forwarded else "Send", peer, packet, payload)
         else:
             self.refused["queue is full"] += 1
+
+    def _trace_sent(self, verb: str, peer: IPv4Address, packet: Packet, payload: bytes) -> None:
+        framed = len(payload) + IP_AND_GRE + (KEY if self.config.key is not None else 0)
+        self.node.trace(debug.PROTOCOL, peer, debug.sent(verb, self.name, peer, packet, len(payload), framed))
+        if debug.PROTOCOL not in self.node.debug:
+            self.node.trace(debug.PACKET, peer, debug.headline(verb, self.name, packet, len(payload)))
+        self.node.trace(debug.PACKET, peer, debug.dump(packet, payload))
+
+    def trace_received(self, peer: IPv4Address, packet: Packet, payload: bytes) -> None:
+        """`debug nhrp` and `debug nhrp packet` of what came in."""
+        topic = debug.PROTOCOL if debug.PROTOCOL in self.node.debug else debug.PACKET
+        self.node.trace(topic, peer, debug.headline("Receive", self.name, packet, len(payload)))
+        self.node.trace(debug.PACKET, peer, debug.dump(packet, payload))
 
     def _seal(self, packet: Packet) -> tuple[Extension, ...] | None:
         password = self.config.authentication
@@ -209,11 +233,18 @@ class Station:
     def refuse(self, peer: IPv4Address, reason: str, now: float) -> None:
         """Count a packet that is not obeyed, and say so in the log."""
         self.refused[reason] += 1
+        self.node.trace(debug.ERROR, peer, (f"NHRP-ERROR: {self.name}: packet from {peer} refused: {reason}",))
         self.node.log_about(
             peer, now, "IOSISH", 4, "NHRP_REFUSED", f"{self.name}: NHRP packet from {peer} refused: {reason}"
         )
 
     # --- cache ------------------------------------------------------------------------------------------------------
+
+    def enter(self, binding: Binding) -> None:
+        """Put an entry into the cache, in place of what was known about its address."""
+        verb = "add" if self.cache.get(binding.address) is None else "update"
+        self.cache.put(binding)
+        self.node.trace(debug.CACHE, binding.nbma, debug.cached(verb, self.name, binding))
 
     def expire_at(self, binding: Binding, at: float) -> None:
         binding.expires_at = at
@@ -223,7 +254,10 @@ class Station:
         """Remove an entry with its timers."""
         for reason in ("expiry", "refresh", "resolution"):
             self.node.timers.cancel(self.key(reason, address))
-        return self.cache.remove(address)
+        binding = self.cache.remove(address)
+        if binding is not None:
+            self.node.trace(debug.CACHE, binding.nbma, debug.cached("delete", self.name, binding))
+        return binding
 
     def await_sa(self, nbma: IPv4Address, now: float) -> None:
         """An entry leads to `nbma`: without an SA it does not stay long."""

@@ -56,7 +56,7 @@ def forward(station: Station, datagram: Datagram, packet: Packet, toward: IPv4Ad
     extensions = packet.extensions
     if extensions is not None and not has_unknown(extensions) and packet.type not in UNRECORDED:
         extensions = tuple(_passed_on(station, out, packet, item) for item in extensions)
-    out.send(nbma, replace(packet, hop_count=packet.hop_count - 1, extensions=extensions))
+    out.send(nbma, replace(packet, hop_count=packet.hop_count - 1, extensions=extensions), forwarded=True)
     return True
 
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from iosish.nhrp import constants as c
 from iosish.nhrp.cache import Binding, Kind
 from iosish.nhrp.client import Client
-from iosish.nhrp.purge import purge_requesters
+from iosish.nhrp.events import SessionCleared
+from iosish.nhrp.purge import purge_requesters, recall
 from iosish.nhrp.resolution import LEARNT, Resolver
 from iosish.nhrp.state import MulticastEntry
 from iosish.nhrp.station import Station
@@ -81,6 +82,47 @@ class NhrpTunnel:
         purge_requesters(station, binding)
         if binding.kind is Kind.REGISTERED:
             station.client_changed(binding.address, binding.nbma, now, "External")
+
+    def clear_entries(self, address: IPv4Address | None, now: float) -> None:
+        """Dynamic entries, or that of one address, go by command; a spoke registers again."""
+        for binding in self.station.cache:
+            if binding.kind is not Kind.STATIC and address in (None, binding.address):
+                self._clear_by_command(binding, now)
+        if self.station.config.operational:
+            for nhs in list(self.client.registrations):
+                if address in (None, nhs):
+                    self.client.start(nhs, now)
+
+    def clear_sessions(self, peer: IPv4Address | None, now: float) -> None:
+        """The same for a peer, or all, by NBMA or tunnel address. On a protected tunnel the SAs go with the entries,
+        by which the peers hear of it; servers are registered with again over the new ones."""
+        if self.station.config.protected:
+            self._clear_protected(peer, now)
+            return
+        for binding in self.station.cache:
+            if binding.kind is not Kind.STATIC and peer in (None, binding.address, binding.nbma):
+                self._clear_by_command(binding, now)
+        if self.station.config.operational:
+            for nhs, registration in list(self.client.registrations.items()):
+                if peer in (None, nhs, registration.nbma):
+                    self.client.start(nhs, now)
+
+    def _clear_by_command(self, binding: Binding, now: float) -> None:
+        """A client that we forget on purpose is told, so that it comes back in seconds, not with its next interval."""
+        self.clear(binding, now)
+        if binding.kind is Kind.REGISTERED and self.station.config.operational:
+            recall(self.station, binding)
+
+    def _clear_protected(self, peer: IPv4Address | None, now: float) -> None:
+        peers: dict[IPv4Address, None] = {}
+        for binding in self.station.cache:
+            if peer in (None, binding.address, binding.nbma):
+                if binding.known and binding.nbma is not None:
+                    peers[binding.nbma] = None
+                if binding.kind is not Kind.STATIC:
+                    self.clear(binding, now)
+        for nbma in peers:
+            self.station.node.tell(SessionCleared(self.station.name, nbma))
 
     # --- the SAs of peers -------------------------------------------------------------------------------------------
 
