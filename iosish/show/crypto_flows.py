@@ -11,6 +11,9 @@ from iosish.show.text import by_name
 from iosish.show.times import clock
 from iosish.snapshot import Snapshot
 
+#: Our address and the peer's.
+Ends = tuple[IPv4Address, IPv4Address]
+
 NONE = "(none)"
 _OCTETS_PER_KB = 1024
 _NO_COUNTERS = SaCounters()
@@ -67,9 +70,12 @@ def vrfs(snapshot: Snapshot, interface: str) -> tuple[str, str]:
     return config.tunnel.vrf or NONE, config.vrf or config.ip_vrf or NONE
 
 
-def isakmp(snapshot: Snapshot, flow: FlowState) -> list[IsakmpSa]:
-    """The ISAKMP SAs with the peer of a flow, what is live first."""
-    return sorted((sa for sa in snapshot.ike.isakmp if (sa.local, sa.peer) == (flow.local, flow.peer)), key=by_age)
+def isakmp(snapshot: Snapshot) -> dict[Ends, list[IsakmpSa]]:
+    """The ISAKMP SAs between each two ends, in order of the peer; of each what is live first."""
+    found: dict[Ends, list[IsakmpSa]] = {}
+    for sa in sorted(snapshot.ike.isakmp, key=lambda sa: (int(sa.peer), int(sa.local), *by_age(sa))):
+        found.setdefault((sa.local, sa.peer), []).append(sa)
+    return found
 
 
 def by_age(sa: IsakmpSa) -> tuple[bool, bool, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 
 from iosish.ike.state import IsakmpSa
-from iosish.show.crypto_flows import by_age, is_up, lifetime
+from iosish.show.crypto_flows import is_up, isakmp, lifetime
 from iosish.show.crypto_names import ike_authentication, ike_cipher, ike_hash
 from iosish.show.text import page
 from iosish.snapshot import Snapshot
@@ -67,7 +67,7 @@ def sa(
 
     There is no standby router, and IKE lives in the global table: nothing is on standby or in a VRF.
     """
-    sas = sorted(snapshot.ike.isakmp, key=lambda sa: (int(sa.peer), int(sa.local), *by_age(sa)))
+    sas = [sa for there in isakmp(snapshot).values() for sa in there]
     if count:
         return _count(sas)
     if standby or vrf is not None:
@@ -88,15 +88,12 @@ def sa(
 def peers(snapshot: Snapshot, peer: IPv4Address | None = None) -> str:
     """`show crypto isakmp peers [A]`."""
     lines: list[str] = []
-    seen: set[tuple[IPv4Address, int, IPv4Address]] = set()
-    for sa in sorted(snapshot.ike.isakmp, key=lambda sa: (int(sa.peer), int(sa.local), *by_age(sa))):
-        place = sa.peer, sa.peer_port, sa.local
-        if place in seen or not sa.active or peer not in (None, sa.peer):
-            continue
-        seen.add(place)
-        lines.append(PEER.format(peer=sa.peer, port=sa.peer_port, local=sa.local))
-        if sa.peer_identity is not None:
-            lines.append(PEER_IDENTITY.format(identity=sa.peer_identity))
+    for sas in isakmp(snapshot).values():
+        by_port = {sa.peer_port: sa for sa in reversed(sas) if sa.active and peer in (None, sa.peer)}
+        for port, sa in sorted(by_port.items()):
+            lines.append(PEER.format(peer=sa.peer, port=port, local=sa.local))
+            if sa.peer_identity is not None:
+                lines.append(PEER_IDENTITY.format(identity=sa.peer_identity))
     return page(lines)
 
 

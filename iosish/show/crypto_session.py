@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from iosish.ike.state import FlowState, IpsecSa, IsakmpSa
 from iosish.show.crypto_flows import (
     NONE,
-    by_age,
+    Ends,
     by_interface,
     counted,
     is_up,
@@ -106,7 +106,7 @@ def session(
     """`show crypto session [remote A] [local A] [interface X] [detail | brief]`."""
     sessions = [
         session
-        for session in (*_with_flow(snapshot), *_without_flow(snapshot))
+        for session in _sessions(snapshot)
         if remote in (None, session.peer) and local in (None, session.local) and interface in (None, session.interface)
     ]
     if brief:
@@ -117,44 +117,45 @@ def session(
     return page(lines)
 
 
-def _with_flow(snapshot: Snapshot) -> Iterator[_Session]:
-    for interface, flows in by_interface(snapshot):
-        for flow in flows:
+def _sessions(snapshot: Snapshot) -> Iterator[_Session]:
+    sas = isakmp(snapshot)
+    flows: set[Ends] = set()
+    for interface, there in by_interface(snapshot):
+        for flow in there:
+            ends = flow.local, flow.peer
+            flows.add(ends)
             yield _Session(
                 interface,
-                flow.local,
-                flow.peer,
+                *ends,
                 flow.peer_port,
                 flow.status,
                 flow.identity,
                 flow.profile,
                 flow.up_since,
-                isakmp(snapshot, flow),
+                sas.get(ends, []),
                 flow,
+            )
+    for (local, peer), alone in sas.items():
+        if (local, peer) not in flows:
+            newest = alone[0]
+            yield _Session(
+                _owner(snapshot, local),
+                local,
+                peer,
+                newest.peer_port,
+                _idle_status(newest),
+                newest.peer_identity,
+                newest.profile,
+                None,
+                alone,
+                None,
             )
 
 
-def _without_flow(snapshot: Snapshot) -> Iterator[_Session]:
-    flows = {(flow.local, flow.peer) for flow in snapshot.ike.flows}
-    alone: dict[tuple[IPv4Address, IPv4Address], list[IsakmpSa]] = {}
-    for sa in sorted(snapshot.ike.isakmp, key=lambda sa: (int(sa.peer), int(sa.local), *by_age(sa))):
-        if (sa.local, sa.peer) not in flows:
-            alone.setdefault((sa.local, sa.peer), []).append(sa)
-    for (local, peer), sas in alone.items():
-        first = sas[0]
-        status = "UP-IDLE" if is_up(first) else "DOWN-NEGOTIATING" if first.active else "DOWN"
-        yield _Session(
-            _owner(snapshot, local),
-            local,
-            peer,
-            first.peer_port,
-            status,
-            first.peer_identity,
-            first.profile,
-            None,
-            sas,
-            None,
-        )
+def _idle_status(sa: IsakmpSa) -> str:
+    if is_up(sa):
+        return "UP-IDLE"
+    return "DOWN-NEGOTIATING" if sa.active else "DOWN"
 
 
 def _owner(snapshot: Snapshot, local: IPv4Address) -> str:
@@ -241,11 +242,11 @@ def _brief(snapshot: Snapshot, session: _Session) -> str:
     )
 
 
-def dmvpn_session(snapshot: Snapshot, interface: str, flow: FlowState) -> Iterator[str]:
-    """A session as `show dmvpn detail` has it."""
+def dmvpn_session(snapshot: Snapshot, interface: str, flow: FlowState, sas: list[IsakmpSa]) -> Iterator[str]:
+    """A session as `show dmvpn detail` has it; `sas` are the ISAKMP SAs with its peer."""
     for line in DMVPN_SESSION:
         yield line.format(interface=interface, session=int(flow.peer))
-    yield from _ike_sas(snapshot, isakmp(snapshot, flow), True)
+    yield from _ike_sas(snapshot, sas, True)
     yield DMVPN_STATUS.format(status=flow.status)
     fvrf, lines = vrfs(snapshot, interface)[0], _flow(snapshot, flow, True)
     if flow.identity is not None:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 
 from iosish.config.model import Interface
 from iosish.nhrp.state import CacheEntry, NhrpInterfaceState, NhsState
-from iosish.show.crypto_flows import by_interface, is_up
+from iosish.show.crypto_flows import by_interface, is_up, isakmp
 from iosish.show.crypto_session import dmvpn_session
 from iosish.show.text import address, by_address, by_name, page
 from iosish.show.times import since
@@ -107,11 +107,12 @@ def dmvpn(
             lines += _summary(snapshot, state, peers, HEADING, ROW)
     if detail:
         lines += CRYPTO
+        sas = isakmp(snapshot)
         for name, flows in by_interface(snapshot):
             if name in listed:
                 for flow in flows:
                     if not filtered or flow.peer in listed[name]:
-                        lines += dmvpn_session(snapshot, name, flow)
+                        lines += dmvpn_session(snapshot, name, flow, sas.get((flow.local, flow.peer), []))
         lines += DETAIL_END
     return page(lines)
 
