@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks import commit, hub, lab
+from tests.benchmarks import commit, hub, lab, log
 from tests.benchmarks.figure import Figure
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "commit": commit.measure,
     "lab": lab.measure,
     "hub": hub.measure,
+    "log": log.measure,
 }
 
 
