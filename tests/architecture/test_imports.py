@@ -106,7 +106,14 @@ ROOMS: dict[str, set[str]] = {
         "iosish.snapshot",
     },
     # where packets, terminals and clocks are
-    "iosish.plane": {"iosish.config", "iosish.desired", "iosish.engine", "iosish.forwarding", "iosish.ipsec"},
+    "iosish.plane": {
+        "iosish.config",
+        "iosish.desired",
+        "iosish.engine",
+        "iosish.forwarding",
+        "iosish.ipsec",
+        "iosish.rate_limit",
+    },
     "iosish.terminal": {
         "iosish.cli",
         "iosish.config",

@@ -127,6 +127,7 @@ def wanted(
     routes: tuple[KernelRoute, ...] = (),
     tunnels: tuple[Tunnel, ...] = (),
     neighbours: Mapping[str, int] | None = None,
+    ike: bool = False,
 ) -> Desired:
     """`neighbours` are next hops on Tunnel0."""
     return Desired(
@@ -134,6 +135,7 @@ def wanted(
         frozenset(routes),
         {("Tunnel0", IPv4Address(address)): index for address, index in (neighbours or {}).items()},
         {tunnel.name: tunnel for tunnel in tunnels},
+        ike,
     )
 
 
@@ -165,7 +167,10 @@ class ClassicLab:
     def apply(
         self, n: int, peers: Mapping[int, int], neighbours: Mapping[str, int] | None = None, **tunnel: Any
     ) -> None:
-        """Give a router its tunnel; without `neighbours` each peer is its own, and a spoke's others go by the hub."""
+        """Give a router its tunnel; without `neighbours` each peer is its own, and a spoke's others go by the hub.
+
+        With a `crypto_map` UDP 500 and 4500 are open.
+        """
         if neighbours is None:
             neighbours = {f"192.168.0.{peer}": index for index, peer in peers.items()}
             if n > 1:
@@ -177,5 +182,6 @@ class ClassicLab:
                 routes=(route("0.0.0.0/0", f"172.16.{n}5.1"),),
                 tunnels=(cloud(n, peers, **tunnel),),
                 neighbours=neighbours,
+                ike="crypto_map" in tunnel,
             )
         )

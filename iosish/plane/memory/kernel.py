@@ -7,48 +7,28 @@ tunnels, and the tunnels themselves through the same `Forwarder` as the other pl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface
-from typing import NamedTuple, Protocol
+from ipaddress import IPv4Address
+from typing import Protocol
 
 from iosish.desired import KernelRoute, LinkKind
+from iosish.engine import UdpDatagram
 from iosish.forwarding import gre, ipv4, mss
-from iosish.forwarding.rules import Forwarder, Outer
-from iosish.forwarding.tables import DropCounters, InterfaceCounters, Tunnel
+from iosish.forwarding.rules import Forwarder, Outer, Received
+from iosish.forwarding.tables import DropCounters, Tunnel
 from iosish.forwarding.tunnel_state import MULTICAST
+from iosish.ipsec.sa import SaChange
+from iosish.plane import udp_4500
+from iosish.plane.memory import icmp
 from iosish.plane.memory.held import HeldPackets
+from iosish.plane.memory.icmp import Failure
+from iosish.plane.memory.interface import Interface
 from iosish.plane.memory.reassembly import Reassembly
 from iosish.plane.memory.routing import Hop, RoutingTable
-from iosish.plane.memory.wire import End, Wire
 from iosish.plane.memory.world import World
 
-TTL = 255
 NESTING_MAX = 4  # tunnels routed into tunnels
 ICMP_BURST = 50
 ICMP_PER_S = 1000.0
-_ECHO_REPLY = 0
-_ECHO_REQUEST = 8
-
-
-@dataclass(slots=True, eq=False)
-class Interface:
-    """`wire` and `end` are set on physical interfaces that have a cable."""
-
-    name: str
-    kind: LinkKind
-    up: bool = False
-    mtu: int = 1500
-    addresses: tuple[IPv4Interface, ...] = ()
-    adjust_mss: int | None = None
-    wire: Wire | None = None
-    end: End | None = None
-    counters: InterfaceCounters = field(default_factory=InterfaceCounters)
-
-    @property
-    def carrier(self) -> bool:
-        if self.kind is not LinkKind.PHYSICAL:
-            return self.up
-        return self.wire is not None and self.end is not None and self.wire.carrier(self.end)
 
 
 class Upcalls(Protocol):
@@ -58,26 +38,12 @@ class Upcalls(Protocol):
 
     def control_received(self, tunnel: str, peer: bytes, local: bytes, payload: bytes, protected: bool) -> None: ...
 
+    def ike_arrived(self, datagram: UdpDatagram) -> None: ...
+
     def icmp_arrived(self, packet: bytes) -> None: ...
 
-    def tunnel_sent(self) -> None: ...
-
-    def tunnel_refused(self) -> None: ...
-
-
-class _Failure(NamedTuple):
-    """Why a packet did not leave, as the ICMP error to answer with."""
-
-    kind: int
-    code: int
-    rest: int = 0
-
-
-_NET_UNREACHABLE = _Failure(ipv4.ICMP_UNREACHABLE, 0)
-_HOST_UNREACHABLE = _Failure(ipv4.ICMP_UNREACHABLE, 1)
-_PROTOCOL_UNREACHABLE = _Failure(ipv4.ICMP_UNREACHABLE, 2)
-_PORT_UNREACHABLE = _Failure(ipv4.ICMP_UNREACHABLE, 3)
-_TIME_EXCEEDED = _Failure(ipv4.ICMP_TIME_EXCEEDED, 0)
+    def tunnel_worked(self) -> None:
+        """The forwarding rules had a packet: they may have something to tell."""
 
 
 class Kernel:
@@ -86,6 +52,7 @@ class Kernel:
         self.interfaces: dict[str, Interface] = {}
         self.forwarder = Forwarder()
         self.drops = DropCounters()
+        self.ike = False  # whether UDP 500 and 4500 are open
         self._upcalls = upcalls
         self._routes = RoutingTable()
         self._installed: frozenset[KernelRoute] = frozenset()
@@ -190,10 +157,10 @@ class Kernel:
             self._drop("bad destination address")
             return
         if packet[8] <= 1:
-            self._answer(packet, _TIME_EXCEEDED)
+            self._answer(packet, icmp.TIME_EXCEEDED)
             return
         hop = self._routes.lookup(destination)
-        failure: _Failure | None = _NET_UNREACHABLE
+        failure: Failure | None = icmp.NET_UNREACHABLE
         if hop is not None:
             onward = ipv4.with_ttl_decremented(packet)
             for way in (arrived_on, self.interfaces.get(hop.interface or "")):
@@ -214,51 +181,61 @@ class Kernel:
         if protocol == ipv4.ICMP:
             self._deliver_icmp(packet)
         elif protocol == ipv4.GRE and self._tunnels:
-            self._deliver_gre(packet)
+            frame = packet[ipv4.header_size(packet) :]
+            received = self.forwarder.receive(packet[12:16], packet[16:20], frame, self.world.now)
+            self._deliver_tunnel(received, packet[16:20])
+        elif protocol == ipv4.ESP and self.ike:
+            self._deliver_esp(packet, packet[ipv4.header_size(packet) :], None)
         elif protocol == ipv4.UDP:
-            self._answer(packet, _PORT_UNREACHABLE)
+            self._deliver_udp(packet)
         elif protocol == ipv4.TCP:
             self._drop("no TCP here")
         else:
-            self._answer(packet, _PROTOCOL_UNREACHABLE)
+            self._answer(packet, icmp.PROTOCOL_UNREACHABLE)
 
     def _deliver_icmp(self, packet: bytes) -> None:
         message = packet[ipv4.header_size(packet) :]
         if len(message) < 8 or not ipv4.checksum_right(message):
             self._drop("bad ICMP")
             return
-        if message[0] != _ECHO_REQUEST:
+        if message[0] != icmp.ECHO_REQUEST:
             self.forwarder.learn(packet, self.world.now)
             self._upcalls.icmp_arrived(packet)
             return
-        reply = bytearray(message)
-        reply[0] = _ECHO_REPLY
-        reply[2:4] = bytes(2)
-        reply[2:4] = ipv4.checksum(reply).to_bytes(2, "big")
-        self.output(
-            ipv4.build(
-                packet[16:20],
-                packet[12:16],
-                ipv4.ICMP,
-                reply,
-                ttl=TTL,
-                tos=packet[1],
-                identification=self.next_identification(),
-            )
-        )
+        self.output(icmp.echo_reply(packet, self.next_identification()))
 
-    def _deliver_gre(self, packet: bytes) -> None:
-        source, destination = packet[12:16], packet[16:20]
-        frame = packet[ipv4.header_size(packet) :]
-        received = self.forwarder.receive(source, destination, frame, self.world.now)
+    def _deliver_udp(self, packet: bytes) -> None:
+        header = ipv4.header_size(packet)
+        peer_port, port, size = (int.from_bytes(packet[at : at + 2], "big") for at in range(header, header + 6, 2))
+        if not self.ike or port not in udp_4500.IKE_PORTS:
+            self._answer(packet, icmp.PORT_UNREACHABLE)
+            return
+        payload = packet[header + 8 : header + size]
+        if size < 8 or header + size > len(packet):
+            self._drop("bad UDP")
+            return
+        message = udp_4500.ike_message(port, payload)
+        if message is not None:
+            local, peer = IPv4Address(packet[16:20]), IPv4Address(packet[12:16])
+            self._upcalls.ike_arrived(UdpDatagram(local, port, peer, peer_port, message))
+        elif port == udp_4500.NAT_T_PORT and udp_4500.is_esp(payload):
+            self._deliver_esp(packet, payload, (port, peer_port))
+        elif payload != udp_4500.KEEPALIVE:
+            self._drop("bad IKE")
+
+    def _deliver_esp(self, packet: bytes, payload: bytes, udp_ports: tuple[int, int] | None) -> None:
+        received = self.forwarder.receive_esp(packet[12:16], packet[16:20], payload, self.world.now, udp_ports)
+        self._deliver_tunnel(received, packet[16:20])
+
+    def _deliver_tunnel(self, received: Received | None, local: bytes) -> None:
+        self._upcalls.tunnel_worked()
         if received is None:
-            self._upcalls.tunnel_refused()
             return
         name, protocol, payload, peer, protected = received
         if name not in self.interfaces or not self.interfaces[name].up:
             self._drop("tunnel down")
         elif protocol == gre.NHRP:
-            self._upcalls.control_received(name, peer, destination, payload, protected)
+            self._upcalls.control_received(name, peer, local, payload, protected)
         elif protocol == gre.IPV4:
             # As an event of its own: GRE in GRE in GRE must not nest calls.
             self.world.call_soon(lambda: self.input(name, payload))
@@ -278,7 +255,7 @@ class Kernel:
             self.world.call_soon(lambda: self._deliver(packet))
             return True
         hop = self._routes.lookup(destination)
-        failure = _NET_UNREACHABLE if hop is None else self._emit(hop, packet, 0)
+        failure = icmp.NET_UNREACHABLE if hop is None else self._emit(hop, packet, 0)
         if failure is not None and failure.code == ipv4.FRAGMENTATION_NEEDED and source in self._own:
             told = ipv4.icmp_error(source, packet, *failure)
             return told is not None and self.output(told)
@@ -292,28 +269,55 @@ class Kernel:
         """An NHRP message out of a tunnel."""
         for outer in self.forwarder.control(tunnel, peer, payload, self.world.now):
             self._outer(tunnel, outer, 0)
+        self._upcalls.tunnel_worked()
 
-    def _emit(self, hop: Hop, packet: bytes, nesting: int) -> _Failure | None:
+    def secure(self, change: SaChange) -> None:
+        """Put SAs in place, and send what waited for them; take others out."""
+        for sa in change.installed:
+            for tunnel, outer in self.forwarder.install(sa, self.world.now):
+                self._outer(tunnel, outer, 0)
+        for key in change.removed:
+            self.forwarder.remove(key, self.world.now)
+        self._upcalls.tunnel_worked()
+
+    def send_ike(self, datagram: UdpDatagram) -> None:
+        payload = udp_4500.wrap(datagram.local_port, datagram.payload)
+        if payload is None or not self.ike or datagram.local.packed not in self._own:
+            self._drop("IKE not sent")
+            return
+        self.output(
+            ipv4.build(
+                datagram.local.packed,
+                datagram.peer.packed,
+                ipv4.UDP,
+                ipv4.udp(datagram.local_port, datagram.peer_port, payload),
+                ttl=udp_4500.IKE_TTL,
+                tos=udp_4500.IKE_TOS,
+                identification=self.next_identification(),
+            )
+        )
+
+    def _emit(self, hop: Hop, packet: bytes, nesting: int) -> Failure | None:
         if hop.interface is None:
             self._drop("discard route")
             return None
         interface = self.interfaces.get(hop.interface)
         if interface is None or not interface.up or not interface.carrier:
-            return _HOST_UNREACHABLE
+            return icmp.HOST_UNREACHABLE
         if interface.kind is LinkKind.TUNNEL:
             self._tunnel_out(interface.name, hop.next_hop or packet[16:20], packet, nesting)
             return None
         if interface.wire is None or interface.end is None:
-            return _HOST_UNREACHABLE
+            return icmp.HOST_UNREACHABLE
         next_hop = ipv4.BROADCAST if hop.next_hop in self._broadcasts else hop.next_hop
         pieces = [packet]
         if len(packet) > interface.mtu:
             if ipv4.has_df(packet):
-                return _Failure(ipv4.ICMP_UNREACHABLE, ipv4.FRAGMENTATION_NEEDED, interface.mtu)
+                return Failure(ipv4.ICMP_UNREACHABLE, ipv4.FRAGMENTATION_NEEDED, interface.mtu)
             pieces = ipv4.fragment(packet, interface.mtu)
         for piece in pieces:
             if not interface.wire.send(interface.end, next_hop, piece):
-                return _HOST_UNREACHABLE
+                return icmp.HOST_UNREACHABLE
             interface.counters.packets_out += 1
             interface.counters.bytes_out += len(piece)
             interface.counters.last_out = self.world.now
@@ -336,7 +340,7 @@ class Kernel:
             return
         for outer in self.forwarder.transmit(name, adjacency, packet, self.world.now):
             self._outer(name, outer, nesting)
-        self._upcalls.tunnel_sent()
+        self._upcalls.tunnel_worked()
         returned = self.forwarder.returned
         while returned:
             self.output(returned.popleft()[1])
@@ -363,7 +367,7 @@ class Kernel:
             df=df,
         )
         hop = self._routes.lookup(destination)
-        failure = _NET_UNREACHABLE if hop is None else self._emit(hop, packet, nesting + 1)
+        failure = icmp.NET_UNREACHABLE if hop is None else self._emit(hop, packet, nesting + 1)
         if failure is None:
             return
         self._drop("outer destination unreachable")
@@ -372,7 +376,7 @@ class Kernel:
             if told is not None:
                 self.forwarder.learn(told, self.world.now)
 
-    def _answer(self, about: bytes, failure: _Failure) -> None:
+    def _answer(self, about: bytes, failure: Failure) -> None:
         """An ICMP error to the sender of a packet that came in; rate-limited."""
         now = self.world.now
         self._icmp_tokens = min(ICMP_BURST, self._icmp_tokens + (now - self._icmp_at) * ICMP_PER_S)

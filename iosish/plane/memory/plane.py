@@ -5,14 +5,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address
 
-from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink, SaChange
+from iosish.desired import ArpEntry, Desired, EspRefusal, Link, LinkKind, LinkState, PlaneCounters, PlaneSink, SaChange
 from iosish.engine import Datagram, UdpDatagram
 from iosish.forwarding import ipv4
-from iosish.plane.memory.kernel import TTL, Interface, Kernel
+from iosish.plane.memory.icmp import TTL
+from iosish.plane.memory.interface import Interface
+from iosish.plane.memory.kernel import Kernel
 from iosish.plane.memory.wire import Wire
 from iosish.plane.memory.world import World
+from iosish.plane.sa_notices import SaNotices
 
 REPORT_EVERY_S = 0.5
 REFUSAL_AGAIN_S = 10.0
@@ -43,6 +47,7 @@ class MemoryPlane:
         self._report_due = False
         self._refreshing = False
         self._refusals: dict[_Refusal, float] = {}
+        self._notices = SaNotices(self._kernel.forwarder)
         for interface, wire in wires.items():
             self.plug(interface, wire)
 
@@ -78,13 +83,24 @@ class MemoryPlane:
         self._refresh()
         self._kernel.set_routes(desired.routes)
         self._kernel.set_tunnels(desired.tunnels, desired.neighbours)
+        if self._kernel.ike != desired.ike:
+            self._kernel.ike = desired.ike
+            if desired.ike:
+                self.world.call_soon(lambda: self._sink.ike_closed(None))
 
     def send(self, datagram: Datagram) -> None:
         self._kernel.control(datagram.interface, datagram.peer.packed, datagram.payload)
 
-    def secure(self, change: SaChange) -> None: ...
+    def secure(self, change: SaChange) -> None:
+        self._kernel.secure(change)
 
-    def send_ike(self, datagram: UdpDatagram) -> None: ...
+    def send_ike(self, datagram: UdpDatagram) -> None:
+        self._kernel.send_ike(datagram)
+
+    def lose_sas(self) -> None:
+        """What a real plane suffers when its forwarder process dies."""
+        self._kernel.forwarder.drop_all_sas()
+        self.world.call_soon(self._sink.sas_lost)
 
     async def counters(self) -> PlaneCounters:
         return self.read_counters()
@@ -100,7 +116,7 @@ class MemoryPlane:
         drops = dict(self._kernel.drops.reasons)
         for reason, count in self._kernel.forwarder.drops.reasons.items():
             drops[reason] = drops.get(reason, 0) + count
-        return PlaneCounters(interfaces, drops)
+        return PlaneCounters(interfaces, drops, self._kernel.forwarder.sa_counters())
 
     def read_arp(self) -> tuple[ArpEntry, ...]:
         """Own addresses only: there is no ARP on the wires."""
@@ -177,24 +193,36 @@ class MemoryPlane:
             listener = self.icmp_received
             self.world.call_soon(lambda: listener(packet))
 
-    def tunnel_sent(self) -> None:
-        self._report_later()
+    def ike_arrived(self, datagram: UdpDatagram) -> None:
+        self.world.call_soon(lambda: self._sink.ike_received(datagram))
 
-    def tunnel_refused(self) -> None:
-        self._report_later()
-
-    # Reports
-
-    def _report_later(self) -> None:
+    def tunnel_worked(self) -> None:
+        self._notify()
         if not self._report_due:
             self._report_due = True
             self.world.call_later(REPORT_EVERY_S, self._report)
+
+    # Reports
+
+    def _notify(self) -> None:
+        """Tell what cannot wait for a report."""
+        forwarder, sink, now = self._kernel.forwarder, self._sink, self.world.now
+        for name, peer in self._notices.missed(now):
+            self.world.call_soon(partial(sink.sa_missed, name, IPv4Address(peer)))
+        for key in forwarder.take_worn():
+            self.world.call_soon(partial(sink.sa_worn, key))
+        for reason, local, source, spi, sequence in self._notices.refused(now):
+            refusal = EspRefusal(reason, IPv4Address(local), IPv4Address(source), spi, sequence)
+            self.world.call_soon(partial(sink.esp_refused, refusal))
 
     def _report(self) -> None:
         self._report_due = False
         forwarder = self._kernel.forwarder
         for name, peers in forwarder.take_used().items():
             self._sink.adjacencies_used(name, frozenset(IPv4Address(peer) for peer in peers))
+        used = forwarder.take_sa_usage()
+        if used:
+            self._sink.sas_used(used)
         now = self.world.now
         self._refusals = {key: at for key, at in self._refusals.items() if now - at < REFUSAL_AGAIN_S}
         for refusal in forwarder.take_refused():

@@ -24,7 +24,8 @@ class _Entry(NamedTuple):
 
 
 class RoutingTable:
-    """Routes by prefix length; of several to one network the first in order of interface and next hop is taken."""
+    """Routes by prefix length. Of several to one network the first in order of interface and next hop is taken, a guard
+    when there is no other."""
 
     def __init__(self) -> None:
         self._lengths: list[tuple[int, dict[int, _Entry]]] = []
@@ -64,5 +65,5 @@ class RoutingTable:
         return None
 
 
-def _order(route: KernelRoute) -> tuple[str, IPv4Address]:
-    return route.interface or "", route.next_hop or IPv4Address(0)
+def _order(route: KernelRoute) -> tuple[bool, str, IPv4Address]:
+    return route.guard, route.interface or "", route.next_hop or IPv4Address(0)
