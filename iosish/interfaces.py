@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 
+from iosish import protection
 from iosish.config.interface_name import is_subinterface, kind
 from iosish.config.model import Config, Interface
 from iosish.desired import LinkState
@@ -36,8 +37,8 @@ def addresses(interface: Interface) -> tuple[IPv4Interface, ...]:
     return primary + tuple(extra.interface for extra in interface.secondary.values())
 
 
-def held(interface: Interface) -> str | None:
-    """Why the interface stays down whatever else holds: it asks for something that is not built yet.
+def held(config: Config, interface: Interface) -> str | None:
+    """Why the interface stays down whatever else holds: it asks for something that is not built, or not there.
 
     A kept line never opens what it was to close: what should be apart (a VRF) or protected is not run in the clear.
     """
@@ -50,10 +51,10 @@ def held(interface: Interface) -> str | None:
         return None
     if tunnel.vrf is not None:
         return f"tunnel vrf {tunnel.vrf}: VRFs are not supported yet"
-    if tunnel.protection is not None:
-        return f"tunnel protection with profile {tunnel.protection.profile}: IPsec is not supported yet"
     if tunnel.mode not in GRE_MODES:
         return f"tunnel mode {tunnel.mode} is not supported"
+    if reason := protection.held(config, interface):
+        return f"tunnel protection: {reason}"
     return None
 
 
@@ -70,22 +71,24 @@ def evaluate(config: Config, links: Mapping[str, LinkState]) -> tuple[dict[str, 
         if kind(name) == "Tunnel":
             tunnels.append(interface)
         else:
-            statuses[name] = _plain(interface, links.get(name))
+            statuses[name] = _plain(config, interface, links.get(name))
     transport = build(config.routes.values(), statuses)
     taken: dict[tuple[IPv4Address, int | None, bool], str] = {}
+    claims = protection.Claims(config)
     for interface in tunnels:
-        statuses[interface.name] = _tunnel(interface, statuses, transport, links.get(interface.name), taken)
+        link = links.get(interface.name)
+        statuses[interface.name] = _tunnel(config, interface, statuses, transport, link, taken, claims)
     ordered = {name: statuses[name] for name in config.interfaces}
     return ordered, build(config.routes.values(), ordered)
 
 
-def _plain(interface: Interface, link: LinkState | None) -> Status:
+def _plain(config: Config, interface: Interface, link: LinkState | None) -> Status:
     name = interface.name
     admin_up = not interface.shutdown
     own = addresses(interface)
     if not admin_up:
         return Status(name, False, False, "administratively down", None, own)
-    if reason := held(interface):
+    if reason := held(config, interface):
         return Status(name, True, False, reason, None, own)
     if kind(name) in ("Loopback", "Null"):
         return Status(name, True, True, None, None, own)
@@ -98,11 +101,13 @@ def _plain(interface: Interface, link: LinkState | None) -> Status:
 
 
 def _tunnel(
+    config: Config,
     interface: Interface,
     statuses: Mapping[str, Status],
     transport: Rib,
     link: LinkState | None,
     taken: dict[tuple[IPv4Address, int | None, bool], str],
+    claims: protection.Claims,
 ) -> Status:
     name, tunnel, own = interface.name, interface.tunnel, addresses(interface)
     if interface.shutdown:
@@ -111,7 +116,7 @@ def _tunnel(
     def down(reason: str, source: IPv4Address | None = None) -> Status:
         return Status(name, True, False, reason, source, own)
 
-    if reason := held(interface):
+    if reason := held(config, interface):
         return down(reason)
     if tunnel.source is None:
         return down("no tunnel source")
@@ -131,6 +136,8 @@ def _tunnel(
         other = taken.setdefault((source, tunnel.key, multipoint), name)
         if other != name:
             return down(f"Tunnel source/key already in use by {other}", source)
+    if refusal := claims.refusal(interface, source):
+        return down(f"tunnel protection: {refusal}", source)
     return Status(name, True, True, None, source, own)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 
-from iosish import interfaces
+from iosish import interfaces, protection
 from iosish.config.interface_name import kind
 from iosish.config.model import Config, Interface
 from iosish.desired import Desired, EspRefusal, KernelRoute, Link, LinkKind, LinkState, SaChange
@@ -217,13 +217,13 @@ class Router:
         learned = self.nhrp.forwarding()
         for name, interface in self.config.interfaces.items():
             status = self.statuses[name]
-            link = _link(interface, status)
+            link = _link(self.config, interface, status)
             if link is None:
                 continue
             links[name] = link
             if link.kind is not LinkKind.TUNNEL:
                 continue
-            tunnel = _tunnel(interface, status)
+            tunnel = _tunnel(self.config, interface, status)
             if not status.line_up:
                 self._adjacencies.pop(name, None)
             elif not tunnel.multipoint:
@@ -281,10 +281,10 @@ def _transitions(old: Status | None, new: Status) -> list[LogEvent]:
     return events
 
 
-def _link(interface: Interface, status: Status) -> Link | None:
+def _link(config: Config, interface: Interface, status: Status) -> Link | None:
     """The device that an interface wants; None where it can have none."""
     what = kind(interface.name)
-    if what == "Null" or (what != "Tunnel" and interfaces.held(interface) is not None):
+    if what == "Null" or (what != "Tunnel" and interfaces.held(config, interface) is not None):
         return None
     addresses: tuple[IPv4Interface, ...] = interfaces.addresses(interface)
     if what == "Loopback":
@@ -297,7 +297,7 @@ def _link(interface: Interface, status: Status) -> Link | None:
     return Link(interface.name, LinkKind.PHYSICAL, status.admin_up, own_mtu, addresses, mss)
 
 
-def _tunnel(interface: Interface, status: Status) -> Tunnel:
+def _tunnel(config: Config, interface: Interface, status: Status) -> Tunnel:
     settings = interface.tunnel
     return Tunnel(
         name=interface.name,
@@ -311,6 +311,7 @@ def _tunnel(interface: Interface, status: Status) -> Tunnel:
         path_mtu_discovery=settings.path_mtu_discovery,
         adjust_mss=interface.adjust_mss,
         blocked=None if status.line_up else status.reason or "down",
+        crypto_map=protection.crypto_map_tag(config, interface) if settings.protection is not None else None,
     )
 
 

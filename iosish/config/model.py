@@ -201,6 +201,7 @@ class Config:
     timezone: Timezone | None = None
     logging: Logging = Logging()
     domain_lookup: bool = True
+    domain_name: str | None = None
     hosts: Mapping[str, IPv4Address] = field(default_factory=lambda: EMPTY)
     crypto: Crypto = field(default_factory=Crypto)
     interfaces: Mapping[str, Interface] = field(default_factory=lambda: EMPTY)

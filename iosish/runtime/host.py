@@ -313,7 +313,7 @@ class RouterHost:
                 "admin_up": status.admin_up,
                 "line_up": status.line_up,
                 "reason": status.reason,
-                "held": held(interface) is not None,
+                "held": held(router.config, interface) is not None,
                 "address": str(status.addresses[0]) if status.addresses else None,
                 "addresses": [str(address) for address in status.addresses],
                 "description": interface.description,

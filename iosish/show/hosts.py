@@ -17,15 +17,9 @@ HEADING = (
 )
 ROW = "{name:<25} None  (perm, OK)  0   IP    {address}"
 
-_DOMAIN = ("ip domain name ", "ip domain-name ")
-
 
 def hosts(snapshot: Snapshot) -> str:
-    domain = "not set"
-    for kept in snapshot.config.kept.values():
-        for words in _DOMAIN:
-            if kept.text.startswith(words):
-                domain = kept.text.removeprefix(words)
+    domain = snapshot.config.domain_name or "not set"
     lines = [line.format(domain=domain) if "{" in line else line for line in HEADING]
     lines += [ROW.format(name=name, address=address) for name, address in sorted(snapshot.config.hosts.items())]
     return page(lines)

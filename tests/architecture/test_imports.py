@@ -67,7 +67,8 @@ ROOMS: dict[str, set[str]] = {
     },
     # one router, without I/O
     "iosish.rib": {"iosish.config", "iosish.desired"},
-    "iosish.interfaces": {"iosish.config", "iosish.desired", "iosish.rib"},
+    "iosish.protection": {"iosish.config", "iosish.ike.config", "iosish.ipsec.transforms"},
+    "iosish.interfaces": {"iosish.config", "iosish.desired", "iosish.protection", "iosish.rib"},
     "iosish.router": {
         "iosish.config",
         "iosish.desired",
@@ -78,6 +79,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.interfaces",
         "iosish.ipsec",
         "iosish.nhrp",
+        "iosish.protection",
         "iosish.rib",
     },
     "iosish.driving": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import iosish
-from iosish.config.model import Config, Interface, Kept, Logging, Timezone
+from iosish.config.model import Config, Interface, Logging, Timezone
 from iosish.forwarding.tables import Tunnel
 from iosish.show.adjacency import adjacency, gre_encapsulation
 from iosish.show.arp import arp, dotted
@@ -249,7 +249,7 @@ def test_tunnel_endpoints() -> None:
 
 
 def test_hosts() -> None:
-    config = replace(branch().config, kept={("ip domain name",): Kept("ip domain name lab.example")})
+    config = replace(branch().config, domain_name="lab.example")
     assert hosts(replace(branch(), config=config)) == HOSTS
     assert hosts(hub()).startswith("Default domain is not set\n")
 

@@ -174,7 +174,28 @@ def test_a_protected_tunnel_stays_down_and_says_why(classic: dict[str, str], rea
     lab.world.run_until(20.0)
     status = lab["R2"].router.statuses["Tunnel0"]
     assert not status.line_up
-    assert status.reason == "tunnel protection with profile P: IPsec is not supported yet"
+    assert status.reason == "tunnel protection: IPsec profile P is not configured"
     assert not [capture for capture in captured if capture.packet[9] == 47]
     said = [event.text for _, event in lab["R2"].events if event.mnemonic == "LINE_DOWN"]
     assert said == [f"Interface Tunnel0 stays down: {status.reason}"]
+
+
+CRYPTO = """\
+crypto isakmp policy 10
+ authentication pre-share
+crypto isakmp key P4ssw0rd address 172.16.0.0 255.255.0.0
+crypto ipsec transform-set MyTransformSet esp-aes esp-sha-hmac
+crypto ipsec profile MyProfile
+ set transform-set MyTransformSet
+interface Tunnel0
+ tunnel protection ipsec profile MyProfile
+"""
+
+
+def test_a_protected_tunnel_is_up_and_sends_nothing_in_the_clear(classic: dict[str, str], read: Read) -> None:
+    lab = make(classic, read, {"R2": CRYPTO})
+    captured: list[Capture] = []
+    lab.wire("R2", "R5").tap(captured)
+    lab.world.run_until(20.0)
+    assert lab["R2"].router.statuses["Tunnel0"].line_up
+    assert not [capture for capture in captured if capture.packet[9] == 47]
