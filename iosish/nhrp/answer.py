@@ -140,6 +140,8 @@ def _learn_requester(resolver: Resolver, nbma: IPv4Address, packet: Packet, body
         return
     if address.is_multicast or address.is_unspecified or nbma.is_multicast or nbma.is_unspecified:
         return
+    if nbma == station.nbma:
+        return
     known = cache.get(address)
     if known is not None and known.kind is Kind.IMPLICIT and known.nbma == nbma:
         resolver.hold(known, holding_s, now)
@@ -148,6 +150,8 @@ def _learn_requester(resolver: Resolver, nbma: IPv4Address, packet: Packet, body
         return
     if (known is None and len(cache) >= c.MAX_ENTRIES) or cache.count_behind(nbma) >= c.MAX_ENTRIES_PER_PEER:
         return
+    if not station.protection.passes(nbma) and len(station.protection.awaited) >= c.MAX_AWAITED:
+        return  # made-up requesters make no more work for IKE
     binding = Binding(address, nbma, Kind.IMPLICIT, created_at=now, via=address)
     binding.router = bool(body.flags & c.ROUTER)
     if known is not None:

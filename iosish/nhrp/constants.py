@@ -57,6 +57,7 @@ PEER_BURST, PEER_RATE = 500, 200.0  # packets of one NBMA address, per second
 ERROR_BURST, ERROR_RATE = 5, 1.0  # error indications to one NBMA address
 LOG_BURST, LOG_RATE = 5, 0.1  # log lines of one kind about one NBMA address
 ALL_LOG_BURST, ALL_LOG_RATE = 1000, 50.0  # log lines of one kind about all of them
+MAX_AWAITED = 256  # peers of one interface that have no SA yet; beyond, requesters are not learnt
 MAX_HELD_REPLIES = 256  # resolution replies of one interface that wait for an SA
 MAX_HELD_REPLIES_PER_PEER = 16
 MAX_QUEUED = 4096  # datagrams or events not yet taken

@@ -244,7 +244,7 @@ class NhrpEngine:
                 if binding.kind is not Kind.STATIC:
                     tunnel.clear(binding, now)
             tunnel.client.stop(now)
-        station.protection.drop_held()
+        station.protection.stop()
         station.public_nbma = None
         self._node.timers.cancel_interface(station.name)
 

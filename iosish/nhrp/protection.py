@@ -25,12 +25,16 @@ class HeldReply:
 
 
 class Protection:
-    """The peers' SAs of one tunnel. On an unprotected one everybody passes and nobody is wanted."""
+    """The peers' SAs of one tunnel. On an unprotected one everybody passes and nobody is wanted.
+
+    `awaited`: peers with entries whose time to get an SA is running.
+    """
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._config: NhrpInterface | None = None
         self._secured: set[IPv4Address] = set()
+        self.awaited: set[IPv4Address] = set()
         self._held: dict[IPv4Address, dict[tuple[object, object], HeldReply]] = {}
         self._held_count = 0
         self._held_version = 0
@@ -99,8 +103,9 @@ class Protection:
         self._held_version += 1
         return released
 
-    def drop_held(self) -> None:
+    def stop(self) -> None:
         """The tunnel goes down: nobody waits any more."""
+        self.awaited.clear()
         self._held.clear()
         self._held_count = 0
         self._held_version += 1

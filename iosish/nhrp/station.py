@@ -259,11 +259,11 @@ class Station:
             self.node.trace(debug.CACHE, binding.nbma, debug.cached("delete", self.name, binding))
         return binding
 
-    def await_sa(self, nbma: IPv4Address, now: float) -> None:
-        """An entry leads to `nbma`: without an SA it does not stay long."""
-        key = self.key("security", nbma)
-        if not self.protection.passes(nbma) and self.node.timers.get(key) is None:
-            self.node.timers.set(key, now + c.SA_AWAITED_S)
+    def await_sa(self, nbma: IPv4Address, now: float, within_s: float = c.SA_AWAITED_S) -> None:
+        """Entries lead to `nbma`, which has no SA: they end when it gets none in time."""
+        if not self.protection.passes(nbma) and nbma not in self.protection.awaited:
+            self.protection.awaited.add(nbma)
+            self.node.timers.set(self.key("security", nbma), now + within_s)
 
     def server_changed(self, address: IPv4Address, nbma: IPv4Address | None, down: str | None = None) -> None:
         """`%DMVPN-5-NHRP_NHS_UP`, or `DOWN` with a reason, as IOS words it."""

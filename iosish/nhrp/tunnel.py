@@ -138,16 +138,18 @@ class NhrpTunnel:
             if binding.kind in LEARNT:
                 self.resolver.steer(binding)
         if up:
+            station.protection.awaited.discard(nbma)
             station.node.timers.cancel(station.key("security", nbma))
             self.resolver.release_replies(nbma, now)
         else:
-            station.node.timers.set(station.key("security", nbma), now + c.SA_LOST_S)
+            station.await_sa(nbma, now, c.SA_LOST_S)
         self.client.secured(nbma, up, now)
         self.follow_servers(now)
 
     def due_security(self, nbma: IPv4Address, now: float) -> None:
         """A peer had its time to get an SA: what was learnt about one that has none ends, as it does on IOS when the
         crypto socket of a dynamic entry closes."""
+        self.station.protection.awaited.discard(nbma)
         if not self.station.protection.passes(nbma):
             for binding in self.station.cache.behind(nbma):
                 if binding.kind in DYNAMIC:

@@ -224,11 +224,42 @@ def test_replies_that_wait_are_bounded_and_the_rest_goes_by_the_hub() -> None:
     assert requests + 1 - len(sent) == c.MAX_HELD_REPLIES
     targets = [decode(datagram.payload).source for datagram in sent]
     assert targets[: of_one_peer - 16] == [ip("192.168.8.0") + number for number in range(16, of_one_peer)]
+    # IKE gets no more to do than a few hundred peers, whether they are learnt or only wait for an answer.
+    assert c.MAX_AWAITED <= len(lab.wanted(4)) <= 1 + c.MAX_AWAITED + c.MAX_HELD_REPLIES
     # All of them are answered in the end.
     lab.run(c.REPLY_HELD_S + 0.5)
     replies = [frame for frame in lab.frames(REPLY) if frame.source == nbma(4)]
     assert len(replies) == c.MAX_HELD_REPLIES
     assert {frame.destination for frame in replies} == {HUB_NBMA}
+
+
+def test_a_scan_by_made_up_requesters_makes_bounded_work_and_ends() -> None:
+    lab = SecureLab(2, 4)
+    lab.never(4, 2)
+    request = request_of(lab)
+    lab.remove(nbma(2))
+    spoke = lab.engines[nbma(4)]
+    for number in range(4000):
+        peer = ip("10.0.0.1") + number
+        forged = replace(request, source=ip("192.168.8.0") + number, source_nbma=peer)
+        spoke.receive(Datagram("Tunnel0", HUB_NBMA, nbma(4), forged.encode(), protected=True), lab.now)
+        lab.now += 0.01
+    lab.collect()
+    lab.run(1)
+    assert len(lab.wanted(4)) <= 1 + c.MAX_AWAITED + c.MAX_HELD_REPLIES
+    lab.run(c.SA_AWAITED_S + c.REPLY_HELD_S)
+    assert lab.wanted(4) == {HUB_NBMA}
+
+
+def test_nobody_is_reached_at_our_own_address() -> None:
+    lab = SecureLab(2, 4)
+    lab.never(4, 2)
+    request = request_of(lab)
+    spoke = lab.engines[nbma(4)]
+    forged = replace(request, source=R3, source_nbma=nbma(4))
+    spoke.receive(Datagram("Tunnel0", HUB_NBMA, nbma(4), forged.encode(), protected=True), lab.now)
+    assert entry(spoke, R3, lab.now) is None
+    assert nbma(4) not in lab.wanted(4)
 
 
 def test_a_question_waits_for_the_servers_sa() -> None:
