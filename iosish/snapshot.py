@@ -119,7 +119,8 @@ class Snapshot:
     """The whole router.
 
     `from_startup` names the interfaces whose address is the one of the startup-config. `board_id` stands for
-    a serial number; `machine` is the processor's architecture, as `uname -m` gives it.
+    a serial number; `machine` is the processor's architecture, as `uname -m` gives it. `sockets` counts what became of
+    crypto sockets, in IOS's words (`"Socket Up"`).
     """
 
     config: Config
@@ -138,6 +139,7 @@ class Snapshot:
     nhrp: NhrpState = field(default_factory=NhrpState)
     ike: IkeState = field(default_factory=IkeState)
     sas: Mapping[SaKey, SaCounters] = field(default_factory=dict)
+    sockets: Mapping[str, int] = field(default_factory=dict)
     arp: tuple[ArpEntry, ...] = ()
     log: tuple[LogRecord, ...] = ()
     log_counters: LogCounters = LogCounters()

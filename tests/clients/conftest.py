@@ -25,6 +25,7 @@ from iosish.show import (
     ip_route,
     logging,
     nhrp,
+    tunnel_protection,
     users,
     version,
 )
@@ -88,6 +89,7 @@ CRYPTO_SCREENS: dict[str, Callable[[Snapshot], str]] = {
     "show crypto isakmp default policy": crypto_policy.default_policy,
     "show crypto ipsec profile": crypto_transforms.profile,
     "show crypto map": crypto_transforms.crypto_map,
+    "show tunnel protection statistics": tunnel_protection.statistics,
 }
 
 #: (router, command) to what the client made of the text.

@@ -307,3 +307,16 @@ def test_genie_reads_crypto_map(genie: Read, router: str) -> None:
         peers = [str(flow.peer) for flow in snapshot.ike.flows if flow.crypto_map == tag]
         assert (row["peer"], row["sequence_number"]) == (peers, 65536 + len(peers))
         assert row["interfaces_crypto_map"] == {"crypto_map_tag": tag, "interfaces": [tag.removesuffix("-head-0")]}
+
+
+def test_genie_reads_tunnel_protection_statistics(genie: Read) -> None:
+    read = genie("secured hub", "show tunnel protection statistics")["tunnel_prot_stats"]
+    assert read["message_stats"]["sent"] == {
+        "listen_start": 1,
+        "listen_stop": 0,
+        "socket_open": 4,
+        "socket_close": 1,
+    }
+    assert (read["message_stats"]["recieved"]["socket_up"], read["message_stats"]["recieved"]["socket_down"]) == (5, 2)
+    assert read["data_stats"]["recieved"]["clear_packet_drop"] == 12
+    assert read["data_stats"]["sent"]["ps_packet_drop"] == 7

@@ -68,6 +68,16 @@ crypto ipsec profile STRONG
  set isakmp-profile HUB
 """
 
+#: What became of the hub's crypto sockets: one peer left, another one lost its SAs once.
+SOCKETS = {
+    "Listen Start": 1,
+    "Listen Ready": 1,
+    "Socket Open": 4,
+    "Socket Close": 1,
+    "Socket Up": 5,
+    "Socket Down": 2,
+}
+
 AES_SHA = Transform(Cipher.AES_CBC, 128, Integrity.SHA1)
 
 
@@ -192,7 +202,11 @@ def secured_hub() -> Snapshot:
     )
     tunnel = replace(before.desired.tunnels["Tunnel0"], crypto_map="Tunnel0-head-0")
     return replace(
-        protect(before, {"Tunnel0": tunnel}), ike=IkeState(isakmp=isakmp, flows=flows), sas=counters(flows, 20)
+        protect(before, {"Tunnel0": tunnel}),
+        ike=IkeState(isakmp=isakmp, flows=flows),
+        sas=counters(flows, 20),
+        sockets=SOCKETS,
+        drops={"no SA": 7, "not protected": 12, "key mismatch": 1},
     )
 
 
