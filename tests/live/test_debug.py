@@ -1,0 +1,26 @@
+"""`debug` on running routers, as somebody at a console and somebody at a vty see it."""
+
+from __future__ import annotations
+
+from tests.live.conftest import HUB
+from tests.live.lab import Lab
+from tests.live.terminal import Terminal
+
+STAMP = r"\*\w{3} [ \d]\d \d\d:\d\d:\d\d\.\d{3}: "
+
+
+def test_the_console_and_a_monitor_see_what_nhrp_does_until_undebug_all(classic: Lab) -> None:
+    with Terminal(classic, "R1") as console, Terminal(classic, "R1") as vty:
+        console.press("enable\rdebug nhrp packet\r")
+        console.expect(r"NHRP activity debugging is on\nR1#$")
+        vty.press("enable\rterminal monitor\rshow debugging\r")
+        vty.expect(r"\nNHRP:\n  NHRP activity debugging is on\n\nR1#$")
+        classic.configure("R2", "interface Tunnel0\n shutdown\n no shutdown")
+        for terminal in (console, vty):
+            terminal.expect(rf"\n{STAMP}NHRP: Receive Registration Request via Tunnel0 vrf 0, packet size: \d+\n")
+            terminal.expect(rf"\n{STAMP}NHRP: Send Registration Reply via Tunnel0 vrf 0, packet size: \d+\n")
+        classic.expect_up("R2", [HUB])
+        vty.press("u all\r")
+        vty.expect(r"u all\nAll possible debugging has been turned off\nR1#$")
+    assert "NHRP: Send Registration Reply" in classic.look("R1", "show logging")
+    assert classic.look("R1", "show debugging") == "\n"
