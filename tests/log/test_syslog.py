@@ -16,6 +16,8 @@ from iosish.config.severity import SEVERITIES, number
 from iosish.engine import DebugEvent
 from iosish.log.line import line
 from iosish.log.syslog import DEBUGS_BURST, DEBUGS_PER_S, MESSAGES_BURST, TEXT_LENGTH, Listener, Moment, Syslog
+from iosish.log.topics import TOPICS
+from iosish.nhrp import debug as nhrp_debug
 from iosish.snapshot import Debugging
 
 AT = datetime(1993, 3, 1, 0, 0, 9, 7_000)
@@ -150,6 +152,10 @@ def test_debug_wants_its_topic() -> None:
     log.debugging = Debugging(frozenset({"crypto isakmp"}))
     assert log.debug(DebugEvent("crypto isakmp", "ISAKMP: x")) is not None
     assert log.debug(DebugEvent("crypto ipsec", "IPSEC: x")) is None
+
+
+def test_what_the_engines_debug_can_be_asked_for() -> None:
+    assert {nhrp_debug.PROTOCOL, nhrp_debug.PACKET, nhrp_debug.CACHE, nhrp_debug.ERROR} <= set(TOPICS)
 
 
 def test_a_condition_holds_for_crypto_lines_about_somebody() -> None:
