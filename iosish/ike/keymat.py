@@ -31,11 +31,16 @@ def skeyid_of_secret(kind: Hash, secret: bytes, nonces: bytes) -> bytes:
     return prf(kind, secret, nonces)
 
 
-def derive(kind: Hash, cipher: Cipher, key_bits: int, skeyid: bytes, g_xy: bytes, cookies: bytes) -> Keys:
-    """SKEYID_d, _a, _e, and the cipher key made of the last."""
+def skeyids(kind: Hash, skeyid: bytes, g_xy: bytes, cookies: bytes) -> tuple[bytes, bytes, bytes]:
+    """SKEYID_d, SKEYID_a and SKEYID_e."""
     d = prf(kind, skeyid, g_xy + cookies + b"\x00")
     a = prf(kind, skeyid, d + g_xy + cookies + b"\x01")
-    e = prf(kind, skeyid, a + g_xy + cookies + b"\x02")
+    return d, a, prf(kind, skeyid, a + g_xy + cookies + b"\x02")
+
+
+def derive(kind: Hash, cipher: Cipher, key_bits: int, skeyid: bytes, g_xy: bytes, cookies: bytes) -> Keys:
+    """All keys of phase 1; the cipher's is made of SKEYID_e."""
+    d, a, e = skeyids(kind, skeyid, g_xy, cookies)
     key = expand(kind, e, key_octets(cipher, key_bits))
     return Keys(kind, skeyid, d, a, key, MessageCipher(cipher, key))
 
