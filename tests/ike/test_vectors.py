@@ -57,10 +57,8 @@ class Exchange:
         assert header.cookie_i == self.header.cookie_i
         self.cookies = self.header.cookie_i + self.header.cookie_r
         _, body = decode_header(self.messages[0])
-        self.sa_body = next(
-            body for payload, body in split_payloads(header.next_payload, body) if isinstance(payload, Sa)
-        )
-        assert Sa.kind == mm1[0].kind
+        bodies = split_payloads(header.next_payload, body)
+        (self.sa_body,) = (body for payload, body in bodies if isinstance(payload, Sa))
         self.public_i, self.nonce_i = self._half(2)
         self.public_r, self.nonce_r = self._half(3)
         self.skeyid = keymat.skeyid_of_secret(Hash.SHA1, self.secret, self.nonce_i + self.nonce_r)
