@@ -41,12 +41,14 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What there is. `routes` and `neighbours` hold only what the plane itself installs: routes of its protocol
-    number (no hop: packets are discarded) and permanent neighbours of its own devices, by adjacency index."""
+    number (no hop: packets are discarded) and permanent neighbours of its own devices, by adjacency index. `guards`
+    are routes of ours too, which discard with the worst metric: beside a route to the same network, not instead."""
 
     devices: Mapping[str, Device] = field(default_factory=dict)
     addresses: Mapping[str, tuple[IPv4Interface, ...]] = field(default_factory=dict)
     routes: Mapping[IPv4Network, frozenset[Hop]] = field(default_factory=dict)
     neighbours: Mapping[Neighbour, int] = field(default_factory=dict)
+    guards: frozenset[IPv4Network] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,57 +91,68 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveNeighbour(Step):
+class AddGuard(Step):
+    """Before all that could be routed into the tunnel, or out of it, as long as it stays."""
+
     rank = 0
+    network: IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNeighbour(Step):
+    rank = 1
     address: IPv4Address
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveRoute(Step):
-    rank = 1
+    """`discards`: it is a route that leads nowhere."""
+
+    rank = 2
     network: IPv4Network
+    discards: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveAddress(Step):
-    rank = 2
+    rank = 3
     address: IPv4Interface
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveDevice(Step):
-    rank = 3
+    rank = 4
 
 
 @dataclass(frozen=True, slots=True)
 class CreateDevice(Step):
     """A TAP device for a tunnel, a TUN device for a loopback."""
 
-    rank = 4
+    rank = 5
     kind: LinkKind
 
 
 @dataclass(frozen=True, slots=True)
 class SetResolves(Step):
-    rank = 5
+    rank = 6
     resolves: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SetMtu(Step):
-    rank = 6
+    rank = 7
     mtu: int
 
 
 @dataclass(frozen=True, slots=True)
 class AddAddress(Step):
-    rank = 7
+    rank = 8
     address: IPv4Interface
 
 
 @dataclass(frozen=True, slots=True)
 class SetUp(Step):
-    rank = 8
+    rank = 9
     up: bool
 
 
@@ -147,7 +160,7 @@ class SetUp(Step):
 class SetRoute(Step):
     """`replaces`: in the place of one of ours; without it, a route of others stays and the step fails."""
 
-    rank = 9
+    rank = 10
     network: IPv4Network
     hops: frozenset[Hop]
     replaces: bool = False
@@ -155,9 +168,17 @@ class SetRoute(Step):
 
 @dataclass(frozen=True, slots=True)
 class SetNeighbour(Step):
-    rank = 10
+    rank = 11
     address: IPv4Address
     adjacency: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveGuard(Step):
+    """When nothing is left of what it guarded."""
+
+    rank = 12
+    network: IPv4Network
 
 
 def plan(desired: Desired, observed: Observed, owned: Owned, devices: Mapping[str, str]) -> tuple[Step, ...]:
@@ -181,6 +202,9 @@ def plan(desired: Desired, observed: Observed, owned: Owned, devices: Mapping[st
             steps.append(RemoveAddress(device, address))
     for device in sorted(owned.found.keys() - wanted.keys()):
         steps += _put_back(observed.devices.get(device), owned.found[device])
+    guards = {route.network for route in desired.routes if route.guard}
+    steps += [AddGuard(None, network) for network in sorted(guards - observed.guards)]
+    steps += [RemoveGuard(None, network) for network in sorted(observed.guards - guards)]
     steps += _route_steps(desired.routes, observed, devices, usable)
     steps += _neighbour_steps(desired, observed, devices, usable)
     return tuple(sorted(steps, key=lambda step: step.rank))
@@ -233,6 +257,8 @@ def _route_steps(
 ) -> list[Step]:
     wanted: dict[IPv4Network, frozenset[Hop]] = {}
     for route in routes:
+        if route.guard:
+            continue
         if route.interface is None and route.next_hop is None:
             wanted.setdefault(route.network, frozenset())
             continue
@@ -244,7 +270,8 @@ def _route_steps(
         wanted[route.network] = wanted.get(route.network, frozenset()) | {Hop(device, route.next_hop)}
     steps: list[Step] = []
     for network in observed.routes.keys() - wanted.keys():
-        steps.append(RemoveRoute(_device_of(observed.routes[network]), network))
+        hops = observed.routes[network]
+        steps.append(RemoveRoute(_device_of(hops), network, not hops))
     for network, hops in wanted.items():
         there = observed.routes.get(network)
         if there is None or not _same_hops(hops, there):

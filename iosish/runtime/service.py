@@ -65,7 +65,7 @@ async def _serve(options: RouterOptions, grammar: Grammar) -> bool:
                 await rates
         await server.close()
         host.driver.stop()
-        await plane.stop()
+        await plane.stop(final=ending.is_set() or not host.reloading.is_set())
     return host.reloading.is_set() and not ending.is_set()
 
 

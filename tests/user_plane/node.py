@@ -205,9 +205,9 @@ class Node:
         pid = self._ask("forwarder")
         return pid if pid is None else int(pid)
 
-    def stop(self) -> None:
+    def stop(self, *, final: bool = True) -> None:
         """Stop the plane; the process goes on."""
-        self._ask("stop_plane")
+        self._ask("stop_plane", final)
 
 
 def eventually(holds: Callable[[], Any], what: str) -> Any:
@@ -325,7 +325,7 @@ async def _serve() -> None:
         elif what == "forwarder":
             given = plane._forwarder.pid
         elif what in ("stop", "stop_plane"):
-            await plane.stop()
+            await plane.stop(final=values[0] if values else True)
         with contextlib.suppress(BrokenPipeError):
             _write(answers_to, given)
         if what == "stop":

@@ -12,6 +12,7 @@ from iosish.desired import Desired, KernelRoute, Link, LinkKind
 from iosish.forwarding.tables import Tunnel
 from iosish.plane.plan import (
     AddAddress,
+    AddGuard,
     CreateDevice,
     Device,
     Found,
@@ -20,6 +21,7 @@ from iosish.plane.plan import (
     Owned,
     RemoveAddress,
     RemoveDevice,
+    RemoveGuard,
     RemoveNeighbour,
     RemoveRoute,
     SetMtu,
@@ -61,12 +63,19 @@ class Kernel:
         self.addresses: dict[str, tuple[IPv4Interface, ...]] = {}
         self.routes: dict[IPv4Network, frozenset[Hop]] = {}
         self.neighbours: dict[tuple[str, IPv4Address], int] = {}
+        self.guards: set[IPv4Network] = set()
         self.made: set[str] = set()
         self.added: set[tuple[str, IPv4Interface]] = set()
         self.found: dict[str, Found] = {}
 
     def observed(self) -> Observed:
-        return Observed(dict(self.devices), dict(self.addresses), dict(self.routes), dict(self.neighbours))
+        return Observed(
+            dict(self.devices),
+            dict(self.addresses),
+            dict(self.routes),
+            dict(self.neighbours),
+            frozenset(self.guards),
+        )
 
     def owned(self) -> Owned:
         return Owned(frozenset(self.made), frozenset(self.added), dict(self.found))
@@ -113,8 +122,15 @@ class Kernel:
             case SetRoute(network=network, hops=hops):
                 assert all(self.devices[hop.device].up for hop in hops if hop.device is not None)
                 self.routes[network] = hops
-            case RemoveRoute(network=network):
+            case RemoveRoute(network=network, discards=discards):
+                there = self.routes.get(network)
+                assert there is None or discards is not bool(there)
                 self.routes.pop(network, None)
+            case AddGuard(network=network):
+                assert network not in self.guards
+                self.guards.add(network)
+            case RemoveGuard(network=network):
+                self.guards.remove(network)
             case SetNeighbour(device=str(device), address=next_hop, adjacency=adjacency):
                 assert self.devices[device].up
                 self.neighbours[device, next_hop] = adjacency
@@ -264,6 +280,49 @@ def test_a_point_to_point_tunnel_has_no_neighbours_and_resolves_nothing() -> Non
     assert not kernel.devices["Tunnel0"].resolves
 
 
+GUARDED = IPv4Network("10.0.0.0/8")
+GUARD = KernelRoute(GUARDED, guard=True)
+
+
+def test_a_guard_comes_before_the_tunnel_and_goes_after_it() -> None:
+    kernel = Kernel(eth0())
+    desired = Desired(
+        links={"FastEthernet0/0": physical(OUTSIDE), "Tunnel0": tunnel(0, INSIDE)},
+        routes=frozenset({KernelRoute(GUARDED, "Tunnel0", PEER), GUARD, KernelRoute(INSIDE.network, guard=True)}),
+        tunnels={"Tunnel0": multipoint()},
+    )
+    steps = kernel.reach(desired)
+    assert steps[:2] == (AddGuard(None, GUARDED), AddGuard(None, INSIDE.network))
+    assert kernel.routes == {GUARDED: frozenset({Hop("Tunnel0", PEER)})}
+    assert kernel.plan(desired) == ()
+    steps = kernel.reach(Desired())
+    assert steps[-2:] == (RemoveGuard(None, GUARDED), RemoveGuard(None, INSIDE.network))
+    assert RemoveDevice("Tunnel0") in steps
+    assert kernel.guards == set()
+
+
+def test_a_guard_stays_while_its_tunnel_is_down_and_while_routes_change() -> None:
+    kernel = Kernel(eth0())
+    up = Desired(
+        links={"FastEthernet0/0": physical(OUTSIDE), "Tunnel0": tunnel(0, INSIDE)},
+        routes=frozenset({KernelRoute(GUARDED, "Tunnel0", PEER), GUARD}),
+        tunnels={"Tunnel0": multipoint()},
+    )
+    kernel.reach(up)
+    down = replace(up, links={**up.links, "Tunnel0": tunnel(0, INSIDE, up=False)})
+    other = replace(up, routes=frozenset({KernelRoute(GUARDED), GUARD}))
+    for desired in (down, up, other, replace(up, routes=frozenset({GUARD}))):
+        assert not [step for step in kernel.reach(desired) if isinstance(step, AddGuard | RemoveGuard)]
+    assert kernel.guards == {GUARDED} and not kernel.routes
+
+
+def test_a_guard_of_an_earlier_life_is_taken_over() -> None:
+    kernel = Kernel(eth0())
+    kernel.guards = {GUARDED}
+    assert kernel.plan(Desired(routes=frozenset({GUARD}))) == ()
+    assert kernel.plan(Desired()) == (RemoveGuard(None, GUARDED),)
+
+
 links = st.one_of(
     st.builds(
         lambda addresses, up, mtu: physical(*addresses, up=up, mtu=mtu),
@@ -279,6 +338,10 @@ routes = st.builds(
     st.sampled_from([IPv4Network("10.0.0.0/8"), IPv4Network("0.0.0.0/0")]),
     st.sampled_from([*DEVICES]),
     st.sampled_from([None, PEER]),
+) | st.builds(
+    KernelRoute,
+    st.sampled_from([IPv4Network("10.0.0.0/8"), IPv4Network("0.0.0.0/0")]),
+    guard=st.booleans(),
 )
 pictures = st.builds(
     lambda links, routes, neighbours, kinds: Desired(

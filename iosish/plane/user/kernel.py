@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,9 @@ from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 from iosish.desired import ArpEntry, LinkKind
 from iosish.forwarding.tables import InterfaceCounters
 from iosish.plane import plan
-from iosish.plane.plan import Device, Hop, Observed, Step
-from iosish.plane.user import tap
+from iosish.plane.plan import Device, Observed, Step
+from iosish.plane.user import routes, tap
 
-#: The protocol number of our routes (rtnetlink(7): numbers above 4 are free for use), as `ip route` shows it.
-ROUTE_PROTOCOL = 73
-_MAIN_TABLE = 254
-_BLACKHOLE = 6
-_SCOPE_NOWHERE = 255
 _IFF_UP, _IFF_NOARP = 0x1, 0x80
 _NUD_PERMANENT, _NUD_FAILED = 0x80, 0x20
 _GROUPS = 1 | 4 | 0x10 | 0x40  # links, neighbours, IPv4 addresses, IPv4 routes
@@ -197,23 +192,8 @@ class Kernel:
             if name is not None and local:
                 found = IPv4Interface(f"{local}/{address['prefixlen']}")
                 addresses[name] = (*addresses.get(name, ()), found)
-        return Observed(devices, addresses, await self._routes(names), await self._neighbours(names, ours))
-
-    async def _routes(self, names: Mapping[int, str]) -> dict[IPv4Network, frozenset[Hop]]:
-        routes: dict[IPv4Network, frozenset[Hop]] = {}
-        for route in await self._dump(self._netlink.route, family=socket.AF_INET):
-            if route["proto"] != ROUTE_PROTOCOL or route.get_attr("RTA_TABLE") != _MAIN_TABLE:
-                continue
-            network = IPv4Network(f"{route.get_attr('RTA_DST') or '0.0.0.0'}/{route['dst_len']}")
-            hops = route.get_attr("RTA_MULTIPATH")
-            if route["type"] == _BLACKHOLE:
-                routes[network] = frozenset()
-            elif hops:
-                routes[network] = frozenset(_hop(hop.get_attr("RTA_GATEWAY"), names.get(hop["oif"])) for hop in hops)
-            else:
-                device = names.get(route.get_attr("RTA_OIF"))
-                routes[network] = frozenset({_hop(route.get_attr("RTA_GATEWAY"), device)})
-        return routes
+        installed, guards = routes.ours(await self._dump(self._netlink.route, family=socket.AF_INET), names)
+        return Observed(devices, addresses, installed, await self._neighbours(names, ours), guards)
 
     async def _neighbours(self, names: Mapping[int, str], ours: frozenset[str]) -> dict[plan.Neighbour, int]:
         neighbours: dict[plan.Neighbour, int] = {}
@@ -298,12 +278,8 @@ class Kernel:
                 )
             case plan.SetUp(device=str(device), up=up):
                 await netlink.link("set", index=self.indexes[device], state="up" if up else "down")
-            case plan.SetRoute(network=network, hops=hops, replaces=replaces):
-                # "Replace" would take the place of a route that is not ours, too.
-                command = "replace" if replaces else "add"
-                await netlink.route(command, dst=str(network), proto=ROUTE_PROTOCOL, **self._target(hops))
-            case plan.RemoveRoute(network=network):
-                await self._remove_route(network)
+            case plan.SetRoute() | plan.RemoveRoute() | plan.AddGuard() | plan.RemoveGuard():
+                await routes.change(netlink, step, self.indexes)
             case plan.SetNeighbour(device=str(device), address=address, adjacency=adjacency):
                 await self._set_neighbour(device, address, adjacency)
             case plan.RemoveNeighbour(device=str(device), address=address):
@@ -327,29 +303,6 @@ class Kernel:
         else:
             _set(f"ipv6/conf/{device}/disable_ipv6", 1)
 
-    def _target(self, hops: frozenset[Hop]) -> dict[str, Any]:
-        if not hops:
-            return {"type": "blackhole"}
-        targets = [
-            {
-                **({"gateway": str(hop.gateway)} if hop.gateway is not None else {}),
-                **({"oif": self.indexes[hop.device]} if hop.device is not None else {}),
-            }
-            for hop in sorted(hops, key=str)
-        ]
-        if len(targets) > 1:
-            return {"multipath": targets}
-        # Without a gateway the whole network is on the device itself.
-        return targets[0] if "gateway" in targets[0] else {**targets[0], "scope": "link"}
-
-    async def _remove_route(self, network: IPv4Network) -> None:
-        try:
-            # "Nowhere" as scope stands for any: without it a route to a device alone is not found.
-            await self._netlink.route("del", dst=str(network), proto=ROUTE_PROTOCOL, scope=_SCOPE_NOWHERE)
-        except NetlinkError as error:
-            if error.code != errno.ESRCH:  # it went with its device
-                raise
-
     async def _set_neighbour(self, device: str, address: IPv4Address, adjacency: int) -> None:
         await self._netlink.neigh(
             "replace",
@@ -367,10 +320,6 @@ class Kernel:
                 raise
 
 
-def _hop(gateway: str | None, device: str | None) -> Hop:
-    return Hop(device, IPv4Address(gateway) if gateway else None)
-
-
 def _say(step: Step) -> str:
     """A step in the words of a log line."""
     words = {
@@ -381,6 +330,8 @@ def _say(step: Step) -> str:
         plan.SetUp: "cannot bring the device up or down",
         plan.SetRoute: "cannot install the route",
         plan.RemoveRoute: "cannot remove the route",
+        plan.AddGuard: "cannot guard the prefix",
+        plan.RemoveGuard: "cannot take away the guard of the prefix",
     }
     what = getattr(step, "network", None) or getattr(step, "address", None) or step.device
     return f"{words.get(type(step), 'cannot change the kernel')} ({what})"

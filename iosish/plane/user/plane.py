@@ -17,12 +17,14 @@ from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.plane.device_name import device_name, other_names
 from iosish.plane.plan import (
     AddAddress,
+    AddGuard,
     CreateDevice,
     Found,
     Observed,
     Owned,
     RemoveAddress,
     RemoveDevice,
+    RemoveGuard,
     RemoveNeighbour,
     SetMtu,
     SetNeighbour,
@@ -55,6 +57,7 @@ class UserPlane:
         self._given = dict(interfaces)
         self._desired = Desired()
         self._applied: Desired | None = None
+        self._asked = False
         self._owned_devices: set[str] = set()
         self._owned_addresses: set[tuple[str, IPv4Interface]] = set()
         self._found: dict[str, Found] = {}
@@ -89,6 +92,7 @@ class UserPlane:
 
     def apply(self, desired: Desired) -> None:
         self._desired = desired
+        self._asked = True
         self._forwarder.carry(desired.tunnels)
         self._settled.clear()
         self._wanted.set()
@@ -130,14 +134,14 @@ class UserPlane:
         ]
         return tuple(own + await self._kernel.arp(physical))
 
-    async def stop(self) -> None:
-        """Take back what is ours and end the forwarder."""
+    async def stop(self, *, final: bool = True) -> None:
+        """Take back what is ours and end the forwarder. Guards stay for the next start, unless this end is `final`."""
         if self._worker is not None:
             self._worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._worker
             self._worker = None
-            await self._take_back()
+            await self._take_back(final)
         if self._listener is not None:
             self._loop.remove_reader(self._listener)
             self._listener.close()
@@ -146,13 +150,15 @@ class UserPlane:
         self._forwarder.end()
         kernel.restore_namespace(self._settings_before)
 
-    async def _take_back(self) -> None:
+    async def _take_back(self, final: bool) -> None:
         self._mss_clamp.apply({})
         try:
             observed = await self._kernel.observe(frozenset(self._owned_devices))
         except (NetlinkError, OSError):
             return  # our devices go with their descriptors all the same
         for step in plan(Desired(), observed, self._owned(), {}):
+            if isinstance(step, RemoveGuard) and not final:
+                continue
             with contextlib.suppress(kernel.StepError):
                 await self._kernel.apply(step)
 
@@ -250,11 +256,17 @@ class UserPlane:
         for step in steps:
             if step.device is not None and step.device in failed:
                 continue
+            if isinstance(step, RemoveGuard) and not self._asked:
+                continue  # of a life before this one: it guards until the router says what it wants
             try:
                 await self._kernel.apply(step)
                 self._note(step, observed)
             except kernel.StepError as error:
                 self._reasons[step.device or ""] = str(error)
+                if isinstance(step, AddGuard):
+                    protected = self._protected(desired)
+                    failed |= protected
+                    self._reasons.update(dict.fromkeys(protected, str(error)))
                 if step.device is not None and step.rank < AddAddress.rank:
                     failed.add(step.device)
         if steps:
@@ -268,6 +280,14 @@ class UserPlane:
             if link.adjust_mss is not None and self._devices[name] in observed.devices:
                 clamps[self._devices[name]] = link.adjust_mss
         self._reasons = {**self._mss_clamp.apply(clamps), **self._reasons}
+
+    def _protected(self, desired: Desired) -> set[str]:
+        """The devices of protected tunnels: without all guards none of them is touched."""
+        return {
+            self._devices[name]
+            for name, tunnel in desired.tunnels.items()
+            if tunnel.crypto_map is not None and name in self._devices
+        }
 
     def _owned(self) -> Owned:
         return Owned(frozenset(self._owned_devices), frozenset(self._owned_addresses), dict(self._found))
