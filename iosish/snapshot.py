@@ -152,3 +152,8 @@ class Snapshot:
     machine: str = "x86_64"
     last_change: tuple[datetime, str] | None = None
     last_saved: datetime | None = None
+
+    @property
+    def like_12_4(self) -> bool:
+        """Whether the configuration says `version 12.x`: its screens are then those of IOS 12.4."""
+        return self.config.version.startswith("12.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from iosish.ipsec.sa import SaCounters
 from iosish.show import crypto_names
-from iosish.show.crypto_flows import by_interface, interfaces, is_flow_up, is_shared, maps, profile_of
+from iosish.show.crypto_flows import by_interface, interfaces, is_flow_up, is_shared, maps, owner, profile_of
 from iosish.show.text import page, short
 from iosish.snapshot import Snapshot
 
@@ -16,6 +18,12 @@ CONNECTIONS = (
     "   ID  Type    Algorithm           Encrypt  Decrypt LastSeqN IP-Address",
 )
 CONNECTION = "{id:>5}  {kind:<7} {algorithm:<18} {encrypted:>8} {decrypted:>8} {sequence:>8} {address}"
+#: IOS 12.4 names the interface and no sequence numbers.
+CONNECTIONS_12 = (
+    *CONNECTIONS[:2],
+    "   ID Interface  Type  Algorithm           Encrypt  Decrypt IP-Address",
+)
+CONNECTION_12 = "{id:>5} {interface:<10} {kind:<5} {algorithm:<18} {encrypted:>8} {decrypted:>8} {address}"
 
 SOCKETS = ("", "Number of Crypto Socket connections {count}", "")
 SOCKET = (
@@ -33,41 +41,56 @@ LISTENING = "Crypto Sockets in Listen state:"
 LISTENER = 'Client: "TUNNEL SEC" Profile: "{profile}" Map-name: "{crypto_map}"'
 
 
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    id: int
+    interface: str
+    kind: str
+    algorithm: str
+    encrypted: int
+    decrypted: int
+    sequence: int
+    address: IPv4Address
+
+
 def connections(snapshot: Snapshot) -> str:
     """`show crypto engine connections active`: IPsec SAs by number, then ISAKMP SAs that encrypt."""
-    lines = list(CONNECTIONS)
-    for _, line in sorted(_ipsec(snapshot)):
-        lines.append(line)
-    for sa in sorted(snapshot.ike.isakmp, key=lambda sa: sa.connection_id):
-        if sa.connection_id and sa.active:
+    headings, row = (CONNECTIONS_12, CONNECTION_12) if snapshot.like_12_4 else (CONNECTIONS, CONNECTION)
+    lines = list(headings)
+    for connections in (_ipsec(snapshot), _isakmp(snapshot)):
+        for one in sorted(connections, key=lambda one: one.id):
             lines.append(
-                CONNECTION.format(
-                    id=sa.connection_id,
-                    kind="IKE",
-                    algorithm=crypto_names.engine_ike(sa.cipher, sa.key_bits, sa.hash),
-                    encrypted=0,
-                    decrypted=0,
-                    sequence=0,
-                    address=sa.local,
+                row.format(
+                    id=one.id,
+                    interface=short(one.interface),
+                    kind=one.kind,
+                    algorithm=one.algorithm,
+                    encrypted=one.encrypted,
+                    decrypted=one.decrypted,
+                    sequence=one.sequence,
+                    address=one.address,
                 )
             )
     return page(lines)
 
 
-def _ipsec(snapshot: Snapshot) -> Iterator[tuple[int, str]]:
+def _ipsec(snapshot: Snapshot) -> Iterator[_Connection]:
     for flow in snapshot.ike.flows:
+        interface = interfaces(snapshot, flow.crypto_map)[0]
         for sa in (*flow.inbound, *flow.outbound):
             counters = snapshot.sas.get(sa.key, SaCounters())
-            line = CONNECTION.format(
-                id=sa.connection_id,
-                kind="IPsec",
-                algorithm=crypto_names.engine(sa.transform),
-                encrypted=0 if sa.key.inbound else counters.packets,
-                decrypted=counters.packets if sa.key.inbound else 0,
-                sequence=counters.sequence if sa.key.inbound else 0,
-                address=flow.local,
-            )
-            yield sa.connection_id, line
+            sent, received = (0, counters.packets) if sa.key.inbound else (counters.packets, 0)
+            sequence = counters.sequence if sa.key.inbound else 0
+            algorithm = crypto_names.engine(sa.transform)
+            yield _Connection(sa.connection_id, interface, "IPsec", algorithm, sent, received, sequence, flow.local)
+
+
+def _isakmp(snapshot: Snapshot) -> Iterator[_Connection]:
+    """Messages of IKE are not counted here, on IOS neither."""
+    for sa in snapshot.ike.isakmp:
+        if sa.connection_id and sa.active:
+            algorithm = crypto_names.engine_ike(sa.cipher, sa.key_bits, sa.hash)
+            yield _Connection(sa.connection_id, owner(snapshot, sa.local), "IKE", algorithm, 0, 0, 0, sa.local)
 
 
 def sockets(snapshot: Snapshot) -> str:

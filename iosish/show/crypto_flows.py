@@ -62,6 +62,17 @@ def is_shared(snapshot: Snapshot, interface: str) -> bool:
     return config is not None and config.tunnel.protection is not None and config.tunnel.protection.shared
 
 
+def owner(snapshot: Snapshot, local: IPv4Address) -> str:
+    """The protected tunnel with this source, else the interface with this address."""
+    for name, tunnel in snapshot.desired.tunnels.items():
+        if tunnel.crypto_map is not None and tunnel.local == local:
+            return name
+    for name, interface in snapshot.config.interfaces.items():
+        if interface.ip_address is not None and interface.ip_address.address == local:
+            return name
+    return NONE
+
+
 def vrfs(snapshot: Snapshot, interface: str) -> tuple[str, str]:
     """The VRF outside of a tunnel and the one inside, `(none)` for the global table."""
     config = snapshot.config.interfaces.get(interface)

@@ -46,6 +46,11 @@ ENDPOINTS = (
     "     current outbound spi: {spi}",
     "     PFS (Y/N): {pfs}, DH group: {group}",
 )
+ENDPOINTS_12 = (
+    *ENDPOINTS[:2],
+    "     path mtu {path_mtu}, ip mtu {path_mtu}, ip mtu idb {port}",
+    ENDPOINTS[3],
+)
 SAS = ("", "     {direction} {protocol} sas:")
 #: AH and IPComp are not spoken, but their headings stand.
 PROTOCOLS = ("esp", "ah", "pcp")
@@ -55,6 +60,7 @@ SA = (
     "        in use settings ={{{mode}{udp}, }}",
     "        conn id: {connection}, flow_id: SW:{connection}, sibling_flags {flags:X}, crypto map: {crypto_map}",
 )
+SA_12 = (*SA[:3], "        conn id: {connection}, flow_id: SW:{connection}, crypto map: {crypto_map}")
 SA_LIFETIME = ("        sa timing: remaining key lifetime (k/sec): ({kilobytes}/{seconds})",)
 SA_NO_VOLUME = (
     "        sa timing: remaining key lifetime (sec): {seconds}",
@@ -65,6 +71,7 @@ SA_END = (
     "        replay detection support: {replay}",
     "        Status: ACTIVE(ACTIVE)",
 )
+SA_END_12 = (*SA_END[:2], "        Status: ACTIVE")
 WINDOW = "Y  replay window size: {window}"
 #: The window that goes without saying.
 DEFAULT_WINDOW = 64
@@ -155,7 +162,7 @@ def _endpoints(snapshot: Snapshot, interface: str, flow: FlowState) -> Iterator[
     path_mtu, port = _path(snapshot, interface)
     newest = flow.outbound[0] if flow.outbound else None
     group = newest.pfs if newest is not None else None
-    for line in ENDPOINTS:
+    for line in ENDPOINTS_12 if snapshot.like_12_4 else ENDPOINTS:
         yield line.format(
             local=flow.local,
             peer=flow.peer,
@@ -200,7 +207,8 @@ def _sa(snapshot: Snapshot, sa: IpsecSa, crypto_map: str, detail: bool) -> Itera
     replay = "N" if sa.replay_window == 0 else "Y"
     if sa.replay_window and (detail or sa.replay_window != DEFAULT_WINDOW):
         replay = WINDOW.format(window=sa.replay_window)
-    for line in SA + (SA_LIFETIME if kilobytes is not None else SA_NO_VOLUME) + SA_END:
+    lifetime = SA_LIFETIME if kilobytes is not None else SA_NO_VOLUME
+    for line in (*SA_12, *lifetime, *SA_END_12) if snapshot.like_12_4 else (*SA, *lifetime, *SA_END):
         yield line.format(
             spi=crypto_names.spi(sa.key.spi),
             transform=crypto_names.transform(sa.transform),

@@ -78,7 +78,7 @@ def sa(
         sas = [sa for sa in sas if sa.nat_local or sa.nat_peer]
     if detail:
         return page([*CODES, IPV4, *DETAIL_COLUMNS, *_details(snapshot, sas), *IPV6])
-    if snapshot.config.version.startswith("12."):
+    if snapshot.like_12_4:
         return page([COLUMNS_SLOT, *_rows(ROW_SLOT, sas)])
     if active or standby:
         return page([IPV4, COLUMNS_SLOT, *_rows(ROW_SLOT, sas)])

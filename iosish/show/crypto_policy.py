@@ -89,7 +89,7 @@ def policy(snapshot: Snapshot) -> str:
     lines = list(GLOBAL)
     for priority in sorted(isakmp.policies):
         lines += _policy(SUITE, isakmp.policies[priority])
-    if snapshot.config.version.startswith("12."):
+    if snapshot.like_12_4:
         lines += _policy(DEFAULT_SUITE_12, DEFAULT_POLICY_12)
     elif not isakmp.policies and isakmp.default_policy:
         lines = [*DEFAULT, *(line for policy in DEFAULT_POLICIES for line in _policy(SUITE, policy))]
@@ -147,7 +147,7 @@ def _peer(address: IPv4Address, mask: IPv4Address) -> str:
 
 def profile(snapshot: Snapshot, name: str | None = None) -> str:
     """`show crypto isakmp profile [tag NAME]`."""
-    old = snapshot.config.version.startswith("12.")
+    old = snapshot.like_12_4
     lines: list[str] = []
     for profile in snapshot.config.crypto.isakmp.profiles.values():
         if name in (None, profile.name):

@@ -15,6 +15,7 @@ from iosish.show.crypto_flows import (
     is_up,
     isakmp,
     lifetime,
+    owner,
     receive_errors,
     remaining_kb,
     remaining_s,
@@ -139,7 +140,7 @@ def _sessions(snapshot: Snapshot) -> Iterator[_Session]:
         if (local, peer) not in flows:
             newest = alone[0]
             yield _Session(
-                _owner(snapshot, local),
+                owner(snapshot, local),
                 local,
                 peer,
                 newest.peer_port,
@@ -156,17 +157,6 @@ def _idle_status(sa: IsakmpSa) -> str:
     if is_up(sa):
         return "UP-IDLE"
     return "DOWN-NEGOTIATING" if sa.active else "DOWN"
-
-
-def _owner(snapshot: Snapshot, local: IPv4Address) -> str:
-    """The protected tunnel with this source, else the interface with this address."""
-    for name, tunnel in snapshot.desired.tunnels.items():
-        if tunnel.crypto_map is not None and tunnel.local == local:
-            return name
-    for name, interface in snapshot.config.interfaces.items():
-        if interface.ip_address is not None and interface.ip_address.address == local:
-            return name
-    return NONE
 
 
 def _session(snapshot: Snapshot, session: _Session, detail: bool) -> Iterator[str]:
@@ -190,7 +180,7 @@ def _session(snapshot: Snapshot, session: _Session, detail: bool) -> Iterator[st
 
 
 def _ike_sas(snapshot: Snapshot, sas: list[IsakmpSa], detail: bool) -> Iterator[str]:
-    old = snapshot.config.version.startswith("12.")
+    old = snapshot.like_12_4
     for sa in sas:
         if not old:
             yield SESSION_ID

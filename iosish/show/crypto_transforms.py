@@ -66,7 +66,7 @@ def profile(snapshot: Snapshot, name: str | None = None) -> str:
     """`show crypto ipsec profile [tag NAME]`; the profile `default` always stands, from IOS 15 on."""
     ipsec = snapshot.config.crypto.ipsec
     profiles = dict(ipsec.profiles)
-    if not _is_old(snapshot) and DEFAULT_PROFILE.name not in profiles:
+    if not snapshot.like_12_4 and DEFAULT_PROFILE.name not in profiles:
         profiles = {DEFAULT_PROFILE.name: DEFAULT_PROFILE, **profiles}
     lines: list[str] = []
     for known, settings in profiles.items():
@@ -124,7 +124,7 @@ def _profile(snapshot: Snapshot, profile: IpsecProfile) -> Iterator[str]:
         yield PFS_GROUP.format(group=profile.pfs)
     yield MIXED_MODE
     yield SETS[0]
-    for name in profile.transform_sets or (() if _is_old(snapshot) else (DEFAULT_SET.name,)):
+    for name in profile.transform_sets or (() if snapshot.like_12_4 else (DEFAULT_SET.name,)):
         yield SET.format(name=name, transforms=_words(sets[name]) if name in sets else "")
     yield SETS[1]
 
@@ -138,11 +138,7 @@ def _lifetime(ipsec: Ipsec, profile: IpsecProfile) -> Iterator[str]:
 
 def _sets(snapshot: Snapshot) -> dict[str, TransformSet]:
     configured = snapshot.config.crypto.ipsec.transform_sets
-    return dict(configured) if _is_old(snapshot) else {DEFAULT_SET.name: DEFAULT_SET, **configured}
-
-
-def _is_old(snapshot: Snapshot) -> bool:
-    return snapshot.config.version.startswith("12.")
+    return dict(configured) if snapshot.like_12_4 else {DEFAULT_SET.name: DEFAULT_SET, **configured}
 
 
 def _words(transforms: TransformSet) -> str:

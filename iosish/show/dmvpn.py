@@ -80,7 +80,7 @@ def dmvpn(
 
     With a filter only the tunnels that have such a peer are shown.
     """
-    old = snapshot.config.version.startswith("12.") and not detail
+    old = snapshot.like_12_4 and not detail
     lines = list(LEGEND_12 if old else LEGEND)
     lines += [
         ADMIN_DOWN.format(name=name)

@@ -92,6 +92,16 @@ def test_each_sa_is_a_connection() -> None:
     assert connections(secured_hub()) == HUB
 
 
+def test_a_configuration_of_12_4_gets_the_interface() -> None:
+    router = secured_hub()
+    lines = connections(replace(router, config=replace(router.config, version="12.4"))).splitlines()
+    assert (lines[2], lines[3], lines[-1]) == (
+        "   ID Interface  Type  Algorithm           Encrypt  Decrypt IP-Address",
+        "    1 Tu0        IPsec AES+SHA                   0       30 172.16.15.2",
+        " 1003 Tu0        IKE   SHA+DES                   0        0 172.16.15.2",
+    )
+
+
 def test_what_does_not_encrypt_is_no_connection() -> None:
     assert connections(odd_branch()) == BRANCH
 

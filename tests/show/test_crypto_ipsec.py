@@ -169,6 +169,13 @@ def test_the_spoke_has_one_pair_with_its_hub() -> None:
     assert sa(secured_spoke()) == SPOKE
 
 
+def test_a_configuration_of_12_4_gets_what_was_said_then() -> None:
+    before = secured_spoke()
+    router = replace(before, config=replace(before.config, version="12.4"))
+    expected = SPOKE.replace("plaintext mtu 1458, ", "").replace("     PFS (Y/N): N, DH group: none\n", "")
+    assert sa(router) == expected.replace(", sibling_flags 80000000", "").replace("ACTIVE(ACTIVE)", "ACTIVE")
+
+
 def test_the_hub_has_a_paragraph_for_each_spoke_under_one_heading() -> None:
     lines = sa(secured_hub()).splitlines()
     assert lines.count("interface: Tunnel0") == 1
