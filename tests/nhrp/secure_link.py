@@ -19,8 +19,8 @@ Pair = tuple[IPv4Address, IPv4Address]
 
 class SecureLink(Link):
     """Whoever is wanted gets an SA after `setup_s`, if both ends are there and `grants` says so; else the next try is
-    a second later. The responder is told `responder_lag_s` after the initiator. `sas`: from whom to whom packets pass;
-    `homeless` is what was sent to a peer without an SA, and so was lost."""
+    a second later. The responder is told `responder_lag_s` after the initiator. `sas` holds each end's half: packets
+    pass while both are there; `homeless` is what was sent to a peer without an SA, and so was lost."""
 
     def __init__(self, setup_s: float = 0.2) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class SecureLink(Link):
                 engine.resolve("Tunnel0", target, self.now)
                 self.collect()
             way = engine.forwarding()["Tunnel0"].neighbours.get(target)
-            if way is None or (at, way) not in self.sas or way not in self.engines:
+            if way is None or not {(at, way), (way, at)} <= self.sas:
                 return None
             engine.used("Tunnel0", frozenset({way}), self.now)
             passed.append(way)
@@ -108,7 +108,8 @@ class SecureLink(Link):
             self._flying.append((self.now + self.latency_s, datagram))
 
     def _deliver(self, datagram: Datagram) -> None:
-        super()._deliver(replace(datagram, protected=True))
+        if (datagram.peer, datagram.local) in self.sas:
+            super()._deliver(replace(datagram, protected=True))
 
     def _ask(self, local: IPv4Address, peer: IPv4Address) -> None:
         if (local, peer) not in self.sas and (local, peer) not in self._negotiating:
