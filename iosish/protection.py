@@ -207,7 +207,7 @@ def _profile_held(config: Config, profile: crypto.IsakmpProfile) -> str | None:
 
 def _profile_of(config: Config, interface: Interface) -> IpsecProfile | None:
     protection = interface.tunnel.protection
-    return config.crypto.ipsec.profiles.get(protection.profile) if protection is not None else None
+    return config.crypto.ipsec.all_profiles.get(protection.profile) if protection is not None else None
 
 
 def _isakmp_profile_name(config: Config, interface: Interface) -> str | None:
@@ -226,16 +226,14 @@ def held(config: Config, interface: Interface) -> str | None:
     protection = interface.tunnel.protection
     if protection is None:
         return None
-    profile = config.crypto.ipsec.profiles.get(protection.profile)
+    profile = config.crypto.ipsec.all_profiles.get(protection.profile)
     if profile is None:
         return f"IPsec profile {protection.profile} is not configured"
     where = f"IPsec profile {profile.name}"
     if protection.ikev2_profile or profile.ikev2_profile:
         return f"IKEv2 profile {protection.ikev2_profile or profile.ikev2_profile}: IKEv2 is not supported yet"
-    if not profile.transform_sets:
-        return f"{where} has no transform set"
-    for name in profile.transform_sets:
-        entry = config.crypto.ipsec.transform_sets.get(name)
+    for name in profile.sets:
+        entry = config.crypto.ipsec.all_transform_sets.get(name)
         if entry is None:
             return f"transform set {name} of {where} is not configured"
         if reason := _unsupported(entry):
@@ -407,7 +405,7 @@ def _map(config: Config, tag: str, entry: _Shared) -> CryptoMap:
         profile=profile.name,
         interfaces=tuple(entry.interfaces),
         local=entry.local,
-        sets=tuple(_transform_set(ipsec.transform_sets[name]) for name in profile.transform_sets),
+        sets=tuple(_transform_set(ipsec.all_transform_sets[name]) for name in profile.sets),
         peers=None if entry.multipoint else frozenset(entry.peers),
         lifetime_s=(profile.lifetime or ipsec.lifetime).total_s,
         lifetime_kb=lifetime_kb or None,

@@ -263,6 +263,16 @@ class IpsecProfile:
     udp_forced: bool = False
     kept: Mapping[KeptKey, Kept] = field(default_factory=lambda: EMPTY)
 
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The names of the transform sets that it proposes."""
+        return self.transform_sets or (DEFAULT_TRANSFORM_SET.name,)
+
+
+#: What IOS 15 has without a line of configuration.
+DEFAULT_TRANSFORM_SET = TransformSet("default", cipher="esp-aes", integrity="esp-sha-hmac", mode="transport")
+DEFAULT_IPSEC_PROFILE = IpsecProfile("default")
+
 
 @dataclass(frozen=True, slots=True)
 class Ipsec:
@@ -276,6 +286,16 @@ class Ipsec:
     df_bit: str = "copy"
     nat_transparency: bool = True
     profiles: Mapping[str, IpsecProfile] = field(default_factory=lambda: EMPTY)
+
+    @property
+    def all_transform_sets(self) -> Mapping[str, TransformSet]:
+        """Those of the configuration and the one that is always there."""
+        return {DEFAULT_TRANSFORM_SET.name: DEFAULT_TRANSFORM_SET, **self.transform_sets}
+
+    @property
+    def all_profiles(self) -> Mapping[str, IpsecProfile]:
+        """Those of the configuration and the one that is always there."""
+        return {DEFAULT_IPSEC_PROFILE.name: DEFAULT_IPSEC_PROFILE, **self.profiles}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from iosish.config.crypto import Ipsec, IpsecProfile, TransformSet
+from iosish.config.crypto import DEFAULT_IPSEC_PROFILE, Ipsec, IpsecProfile, TransformSet
 from iosish.ike.state import FlowState
 from iosish.show.crypto_flows import by_interface, interfaces, maps, profile_of
 from iosish.show.text import page
 from iosish.snapshot import Snapshot
-
-#: What IPsec proposes for a profile that names no set (IOS 12.4(20)T and later).
-DEFAULT_SET = TransformSet("default", cipher="esp-aes", integrity="esp-sha-hmac", mode="transport")
-DEFAULT_PROFILE = IpsecProfile("default")
 
 TRANSFORM_SET = (
     "Transform set {name}: {{ {transforms}  }} ",
@@ -55,7 +51,8 @@ MAP_INTERFACE = "\t\t{interface}"
 def transform_set(snapshot: Snapshot, name: str | None = None) -> str:
     """`show crypto ipsec transform-set [NAME]`."""
     lines: list[str] = []
-    for known, transforms in _sets(snapshot).items():
+    ipsec = snapshot.config.crypto.ipsec
+    for known, transforms in (ipsec.transform_sets if snapshot.like_12_4 else ipsec.all_transform_sets).items():
         if name in (None, known):
             mode = "Tunnel" if transforms.mode == "tunnel" else "Transport"
             lines += [line.format(name=known, transforms=_words(transforms), mode=mode) for line in TRANSFORM_SET]
@@ -65,9 +62,7 @@ def transform_set(snapshot: Snapshot, name: str | None = None) -> str:
 def profile(snapshot: Snapshot, name: str | None = None) -> str:
     """`show crypto ipsec profile [tag NAME]`; the profile `default` always stands, from IOS 15 on."""
     ipsec = snapshot.config.crypto.ipsec
-    profiles = dict(ipsec.profiles)
-    if not snapshot.like_12_4 and DEFAULT_PROFILE.name not in profiles:
-        profiles = {DEFAULT_PROFILE.name: DEFAULT_PROFILE, **profiles}
+    profiles = ipsec.profiles if snapshot.like_12_4 else ipsec.all_profiles
     lines: list[str] = []
     for known, settings in profiles.items():
         if name in (None, known):
@@ -77,7 +72,7 @@ def profile(snapshot: Snapshot, name: str | None = None) -> str:
 
 def lifetime(snapshot: Snapshot) -> str:
     """`show crypto ipsec security-association lifetime`: the global ones."""
-    return page(_lifetime(snapshot.config.crypto.ipsec, DEFAULT_PROFILE))
+    return page(_lifetime(snapshot.config.crypto.ipsec, DEFAULT_IPSEC_PROFILE))
 
 
 def crypto_map(snapshot: Snapshot, interface: str | None = None, tag: str | None = None) -> str:
@@ -100,7 +95,7 @@ def crypto_map(snapshot: Snapshot, interface: str | None = None, tag: str | None
 
 
 def _map(snapshot: Snapshot, tag: str, profile: str, flows: list[FlowState]) -> Iterator[str]:
-    settings = snapshot.config.crypto.ipsec.profiles.get(profile, DEFAULT_PROFILE)
+    settings = snapshot.config.crypto.ipsec.all_profiles.get(profile, DEFAULT_IPSEC_PROFILE)
     yield MAP.format(tag=tag, sequence=FIRST_SEQUENCE)
     yield MAP_PROFILE.format(profile=profile)
     yield from _profile(snapshot, settings)
@@ -112,7 +107,8 @@ def _map(snapshot: Snapshot, tag: str, profile: str, flows: list[FlowState]) -> 
 
 
 def _profile(snapshot: Snapshot, profile: IpsecProfile) -> Iterator[str]:
-    ipsec, sets = snapshot.config.crypto.ipsec, _sets(snapshot)
+    ipsec = snapshot.config.crypto.ipsec
+    sets = ipsec.all_transform_sets
     if profile.ikev2_profile is not None:
         yield IKEV2_PROFILE.format(name=profile.ikev2_profile)
     if profile.isakmp_profile is not None:
@@ -124,7 +120,7 @@ def _profile(snapshot: Snapshot, profile: IpsecProfile) -> Iterator[str]:
         yield PFS_GROUP.format(group=profile.pfs)
     yield MIXED_MODE
     yield SETS[0]
-    for name in profile.transform_sets or (() if snapshot.like_12_4 else (DEFAULT_SET.name,)):
+    for name in profile.sets:
         yield SET.format(name=name, transforms=_words(sets[name]) if name in sets else "")
     yield SETS[1]
 
@@ -134,11 +130,6 @@ def _lifetime(ipsec: Ipsec, profile: IpsecProfile) -> Iterator[str]:
     seconds = (profile.lifetime or ipsec.lifetime).total_s
     for line in LIFETIME if kilobytes else LIFETIME_NO_VOLUME:
         yield line.format(kilobytes=kilobytes, seconds=seconds)
-
-
-def _sets(snapshot: Snapshot) -> dict[str, TransformSet]:
-    configured = snapshot.config.crypto.ipsec.transform_sets
-    return dict(configured) if snapshot.like_12_4 else {DEFAULT_SET.name: DEFAULT_SET, **configured}
 
 
 def _words(transforms: TransformSet) -> str:
