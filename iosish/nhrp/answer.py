@@ -147,7 +147,9 @@ def _learn_requester(resolver: Resolver, nbma: IPv4Address, packet: Packet, body
         resolver.hold(known, holding_s, now)
         return
     if known is not None and known.kind not in OPEN and known.kind is not Kind.IMPLICIT:
-        return
+        stale = known.kind is Kind.RESOLVED and known.nbma is not None and not station.protection.passes(known.nbma)
+        if not stale:
+            return
     if (known is None and len(cache) >= c.MAX_ENTRIES) or cache.count_behind(nbma) >= c.MAX_ENTRIES_PER_PEER:
         return
     if not station.protection.passes(nbma) and len(station.protection.awaited) >= c.MAX_AWAITED:

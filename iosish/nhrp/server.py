@@ -61,6 +61,8 @@ def _admit(station: Station, peer: IPv4Address, protocol: IPv4Address, cie: Cie,
         return Code.ADMINISTRATIVELY_PROHIBITED
     if known is not None and known.kind is Kind.REGISTERED:
         live = known.expires_at is None or known.expires_at > now
+        if known.nbma is not None and not station.protection.passes(known.nbma):
+            live = False  # it lost its SA: it may well have come back under another address
         return Code.ALREADY_REGISTERED if known.unique and live and known.nbma != peer else Code.SUCCESS
     full = known is None and len(cache) >= c.MAX_ENTRIES
     if full or cache.registered.get(peer, 0) >= c.MAX_ENTRIES_PER_PEER:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Interface
 
 import pytest
 
@@ -115,6 +116,26 @@ def test_an_sa_that_is_back_in_time_costs_no_client() -> None:
     assert lines(link.events(1)) == []
     up = entry(hub, R2, link.now)
     assert up is not None and (up.up, up.secured) == (True, True)
+
+
+def test_a_unique_address_may_move_when_its_old_place_has_lost_its_sa() -> None:
+    link = SecureLink()
+    hub = link.station(1)
+    link.station(2)
+    link.run(5)
+    # As long as the old SA stands, somebody else with the address is refused.
+    link.station(7, address=IPv4Interface("192.168.0.2/24"))
+    link.run(1)
+    known = entry(hub, R2, link.now)
+    assert known is not None and (known.nbma, known.flags) == (nbma(2), ("unique", "registered"))
+    # R2 was moved to the other uplink; its old address is gone without a word, and DPD finds out.
+    link.remove(nbma(2))
+    link.sas.discard((HUB_NBMA, nbma(2)))
+    hub.secured("Tunnel0", nbma(2), False, link.now)
+    link.run(3)
+    known = entry(hub, R2, link.now)
+    assert known is not None and known.nbma == nbma(7)
+    assert link.wanted(1) == {nbma(7)}
 
 
 def test_a_silent_server_costs_its_sa_once_and_then_once_a_minute() -> None:

@@ -262,6 +262,21 @@ def test_nobody_is_reached_at_our_own_address() -> None:
     assert nbma(4) not in lab.wanted(4)
 
 
+def test_a_requester_that_moved_is_learnt_when_its_old_place_has_lost_its_sa() -> None:
+    lab = SecureLab(2, 4)
+    lab.pings({2: R4, 4: R2}, 1)
+    request = request_of(SecureLab(2, 4))
+    moved = replace(request, source_nbma=nbma(7))
+    spoke = lab.engines[nbma(4)]
+    ways = []
+    for secured in (True, False):
+        spoke.secured("Tunnel0", nbma(2), secured, lab.now)
+        spoke.receive(Datagram("Tunnel0", HUB_NBMA, nbma(4), moved.encode(), protected=True), lab.now)
+        spoke.secured("Tunnel0", nbma(7), True, lab.now)
+        ways.append(spoke.forwarding()["Tunnel0"].neighbours[R2])
+    assert ways == [nbma(2), nbma(7)]
+
+
 def test_a_question_waits_for_the_servers_sa() -> None:
     lab = SecureLab(2, 4)
     lab.never(1, 2)
