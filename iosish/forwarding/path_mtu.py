@@ -16,6 +16,9 @@ class PathMtus:
         self._least = least
         self._mtus: dict[bytes, tuple[int, float]] = {}
 
+    def __len__(self) -> int:
+        return len(self._mtus)
+
     def learn(self, peer: bytes, mtu: int, now: float) -> None:
         self._mtus[peer] = max(mtu, self._least), now + PATH_MTU_AGE_S
 

@@ -16,8 +16,6 @@ from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
 REFUSED_MAX = 64
 MISSED_MAX = 1024
 
-PATH_MTU = 1500
-"""What a path is taken to carry until ICMP tells otherwise."""
 #: No ICMP error lowers a path MTU further: what Linux takes for the least (RFC 1191 asks for 68, which carries no ESP).
 PATH_MTU_MIN = 552
 
@@ -184,6 +182,13 @@ class Protection:
     def path_mtu(self, sa: OutboundSa, now: float) -> int | None:
         """The largest outer packet to the peer of an SA, as ICMP told it; None: nothing is known."""
         return self._path_mtus.get(sa.peer, now)
+
+    def room(self, sa: OutboundSa, now: float) -> int:
+        """How many octets of GRE, header included, go to the peer of an SA in one packet."""
+        if not self._path_mtus:
+            return sa.usual_room
+        mtu = self._path_mtus.get(sa.peer, now)
+        return sa.usual_room if mtu is None else sa.room(mtu)
 
     # Reports
 

@@ -8,18 +8,17 @@ Addresses are four octets. RFC 2784, 2890 (GRE), RFC 1191 (path MTU).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from iosish.forwarding import gre, ipv4, mss
 from iosish.forwarding.held import HeldPackets
 from iosish.forwarding.ipv4 import Packet
-from iosish.forwarding.protection import PATH_MTU, EspRefused, Protection, way_of
+from iosish.forwarding.protection import EspRefused, Protection, way_of
 from iosish.forwarding.tables import DropCounters, InterfaceCounters, Tunnel
 from iosish.forwarding.tunnel_state import MULTICAST, OUTER_HEADER, TunnelState
 from iosish.ipsec.esp import InboundSa
 from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
-from iosish.ipsec.transforms import DfBit
 
 CONTROL_TOS = 0xC0
 
@@ -196,13 +195,13 @@ class Forwarder:
         size = len(packet)
         inner_df = protocol == gre.IPV4 and packet[6] & 0x40 != 0
         df = inner_df and settings.path_mtu_discovery
-        outer_df = df if sa.df is DfBit.COPY else sa.df is DfBit.SET
-        room = sa.room(self._protection.path_mtu(sa, now) or PATH_MTU) - len(header)
-        pieces: list[Packet] = [packet]
+        outer_df = sa.outer_df[df]
+        room = self._protection.room(sa, now) - len(header)
+        pieces: Sequence[Packet] = (packet,)
         if protocol == gre.IPV4 and not inner_df:
             limit = min(room, settings.mtu)
             if size > limit:
-                pieces = list(ipv4.fragment(packet, limit))
+                pieces = ipv4.fragment(packet, limit)
                 if not pieces:
                     return self._lost("cannot be fragmented", state)
         elif size > room:

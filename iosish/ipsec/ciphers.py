@@ -39,7 +39,6 @@ Open: TypeAlias = Callable[[Packet], bytes | None]
 """Whole packet in, prefixed plaintext out; None: its ICV is wrong. The length was found right by `Layout`."""
 
 HEADER_OCTETS = 8
-_NO_WORD = bytes(4)
 _CBC = frozenset((Cipher.DES, Cipher.TRIPLE_DES, Cipher.AES_CBC))
 _HASHES: dict[Integrity, Callable[[], hashes.HashAlgorithm]] = {
     Integrity.MD5: hashes.MD5,
@@ -129,11 +128,13 @@ def _keyed(integrity: Integrity, key: bytes) -> HMAC:
 
 
 def _gcm_sealer(key: bytes) -> Seal:
+    """The IV is a counter of 64 bits: the sequence number, which never comes again under this key."""
     encrypt, salt = AESGCM(key[:-GCM_SALT_OCTETS]).encrypt, key[-GCM_SALT_OCTETS:]
+    nonce_start = salt + bytes(4)
 
     def seal(header: bytes, plain: bytes) -> bytes:
-        iv = _NO_WORD + header[4:]  # a counter of 64 bits: the sequence number, which never comes again under this key
-        return b"".join((header, iv, encrypt(salt + iv, plain, header)))
+        nonce = nonce_start + header[4:]
+        return b"".join((header, nonce[GCM_SALT_OCTETS:], encrypt(nonce, plain, header)))
 
     return seal
 
@@ -143,7 +144,7 @@ def _gcm_opener(key: bytes) -> Open:
 
     def open_(packet: Packet) -> bytes | None:
         try:
-            return decrypt(salt + bytes(packet[8:16]), packet[16:], packet[:8])
+            return decrypt(salt + packet[8:16], packet[16:], packet[:8])
         except InvalidTag:
             return None
 

@@ -14,17 +14,22 @@ from iosish.ipsec import ciphers, tunnel_header
 from iosish.ipsec.ciphers import HEADER_OCTETS, Packet
 from iosish.ipsec.replay import ReplayWindow
 from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
-from iosish.ipsec.transforms import Mode
+from iosish.ipsec.transforms import DfBit, Mode
 from iosish.ipsec.tunnel_header import TunnelHeader
 
 HEADER = Struct("!II")
 """SPI and sequence number."""
+
+USUAL_MTU = 1500
+"""What a path is taken to carry until it is known better."""
 
 LAST_SEQUENCE = 2**32 - 1
 #: An outbound SA is worn when so many sequence numbers are left: minutes at the speed of a fast link.
 SPARE_SEQUENCES = 2**24
 
 _NEXT_HEADERS = {Mode.TRANSPORT: 47, Mode.TUNNEL: 4}
+_OUTER_DF = {DfBit.COPY: (False, True), DfBit.SET: (True, True), DfBit.CLEAR: (False, False)}
+"""The DF of the outer header, by that of the GRE packet."""
 _NEVER = 1 << 63
 _TRAILER = 2
 _OUTER_HEADER = 20
@@ -75,16 +80,17 @@ class OutboundSa(_Direction):
         "_soft_sequence",
         "_spi",
         "_trailers",
-        "df",
+        "outer_df",
         "protocol",
         "udp_ports",
+        "usual_room",
     )
 
     def __init__(self, sa: SecurityAssociation, on_worn: Callable[[SaKey], None]) -> None:
         super().__init__(sa, sa.selector_local, sa.selector_peer)
         self.udp_ports = sa.udp_ports
         self.protocol = 50 if sa.udp_ports is None else 17
-        self.df = sa.df
+        self.outer_df = _OUTER_DF[sa.df]
         self._spi = sa.spi
         self._seal = ciphers.sealer(sa.transform, sa.encryption_key, sa.integrity_key)
         self._prefix = bytes(self._layout.prefix)
@@ -95,6 +101,7 @@ class OutboundSa(_Direction):
         self._soft_octets = _NEVER if sa.soft_octets is None else sa.soft_octets
         self._soft_sequence = LAST_SEQUENCE - SPARE_SEQUENCES
         self._hard_octets = _NEVER if sa.hard_octets is None else sa.hard_octets
+        self.usual_room = self.room(USUAL_MTU)
 
     def seal(self, header: bytes, payload: Packet, tos: int, ttl: int, df: bool, now: float) -> bytes | None:
         """The ESP packet, from the SPI on, of a GRE `header` and its `payload`; None: this SA sends nothing more.
