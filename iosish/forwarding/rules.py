@@ -11,16 +11,15 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from iosish.forwarding import gre, ipv4, mss
+from iosish.forwarding import gre, ipv4, ipv6, mss
 from iosish.forwarding.held import HeldPackets
 from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.protection import EspRefused, Protection, way_of
-from iosish.forwarding.tables import DropCounters, InterfaceCounters, Tunnel
+from iosish.forwarding.tables import DropCounters, Tunnel
 from iosish.forwarding.tunnel_state import MULTICAST, OUTER_HEADER, TunnelState
+from iosish.forwarding.tunnel_table import TunnelTable
 from iosish.ipsec.esp import InboundSa
 from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
-
-CONTROL_TOS = 0xC0
 
 RETURNED_MAX = 64
 REFUSED_MAX = 64
@@ -53,47 +52,23 @@ class Forwarder:
     """
 
     def __init__(self) -> None:
-        self.counters: dict[str, InterfaceCounters] = {}
         self.drops = DropCounters()
         self.returned: deque[tuple[str, bytes]] = deque(maxlen=RETURNED_MAX)
-        self._states: dict[str, TunnelState] = {}
-        self._exact: dict[tuple[bytes, bytes, int | None], TunnelState] = {}
-        self._multipoint: dict[tuple[bytes, int | None], TunnelState] = {}
-        self._locals: dict[bytes, list[TunnelState]] = {}
+        self._tunnels = TunnelTable()
+        self.counters = self._tunnels.counters
         self._refused: set[tuple[str | None, str, bytes]] = set()
         self._protection = Protection(self._count)
         self._held = HeldPackets(self._held_in_vain)
 
     def configure(self, tunnels: Mapping[str, Tunnel], now: float) -> None:
         """Take the tunnels that there are from now on; counters and learned path MTUs of those that stay are kept."""
-        states: dict[str, TunnelState] = {}
-        for name, tunnel in tunnels.items():
-            state = self._states.get(name)
-            if state is None:
-                state = TunnelState(tunnel, self.counters.setdefault(name, InterfaceCounters()), now)
-            elif state.tunnel != tunnel:
-                state.take(tunnel)
-            if tunnel.crypto_map is not None and state.local is not None:
-                state.ways = self._protection.ways(tunnel.crypto_map, state.local)
-            states[name] = state
-        for gone in self._states.keys() - states.keys():
-            self.counters.pop(gone, None)
-        self._states = states
-        self._exact, self._multipoint, self._locals = {}, {}, {}
-        for state in states.values():
-            if state.local is None:
-                continue
-            self._locals.setdefault(state.local, []).append(state)
-            if state.tunnel.multipoint:
-                self._multipoint.setdefault((state.local, state.tunnel.key), state)
-            elif 1 in state.adjacencies:
-                self._exact.setdefault((state.local, state.adjacencies[1], state.tunnel.key), state)
+        self._tunnels.configure(tunnels, self._protection, now)
 
     # Out
 
     def transmit(self, tunnel: str, adjacency: int, packet: Packet, now: float) -> list[Outer]:
         """An inner IPv4 or IPv6 packet that leaves by `tunnel`, as the packets that carry it."""
-        state = self._states.get(tunnel)
+        state = self._tunnels.get(tunnel)
         if state is None:
             return self._lost("unknown tunnel", None)
         settings = state.tunnel
@@ -113,7 +88,7 @@ class Forwarder:
         total = ipv4.size(packet)
         protocol = gre.IPV4
         if not total:
-            total = _size_v6(packet)
+            total = ipv6.size(packet)
             if not total:
                 return self._lost("bad inner packet", state)
             if adjacency == MULTICAST:
@@ -136,7 +111,7 @@ class Forwarder:
 
     def control(self, tunnel: str, destination: bytes, payload: Packet, now: float) -> list[Outer]:
         """An NHRP message to the NBMA address `destination`; [] while the tunnel cannot send."""
-        state = self._states.get(tunnel)
+        state = self._tunnels.get(tunnel)
         if state is None:
             return self._lost("unknown tunnel", None)
         if state.local is None:
@@ -168,7 +143,7 @@ class Forwarder:
                 pieces = list(ipv4.fragment(packet, settings.mtu))
                 if not pieces:
                     return self._lost("cannot be fragmented", state)
-        tos, ttl = _tos(settings, protocol, packet), settings.ttl
+        tos, ttl = state.tos(protocol, packet), settings.ttl
         out: list[Outer] = [
             (target, tos, ttl, df, b"".join((header, piece)), ipv4.GRE, None) for target in targets for piece in pieces
         ]
@@ -209,7 +184,7 @@ class Forwarder:
                 return self._too_big(state, packet, room, now)
             if size > sa.room(_TOTAL_MAX) - len(header):
                 return self._lost("too big", state)
-        tos, ttl = _tos(settings, protocol, packet), settings.ttl
+        tos, ttl = state.tos(protocol, packet), settings.ttl
         out: list[Outer] = []
         octets = 0
         for piece in pieces:
@@ -240,7 +215,7 @@ class Forwarder:
         return []
 
     def _held_in_vain(self, tunnel: str) -> None:
-        self._lost("no SA", self._states.get(tunnel))
+        self._lost("no SA", self._tunnels.get(tunnel))
 
     def _too_big(self, state: TunnelState, packet: Packet, mtu: int, now: float) -> list[Outer]:
         """The packet is dropped, and its sender told, if it is IPv4, has an address and is not told too often."""
@@ -277,15 +252,13 @@ class Forwarder:
             protocol, key, start = gre.parse(frame)
         except gre.GreError as error:
             return self._refuse(str(error), None, source)
-        state = self._exact.get((destination, source, key)) or self._multipoint.get((destination, key))
+        state = self._tunnels.find(source, destination, key)
         if state is None:
-            for near in self._locals.get(destination, ()):
-                if near.tunnel.multipoint or source in near.adjacencies.values():
-                    return self._refuse("key mismatch", near, source)
-            return self._refuse("unknown tunnel", None, source)
+            near = self._tunnels.near(source, destination)
+            return self._refuse("unknown tunnel" if near is None else "key mismatch", near, source)
         if state.tunnel.blocked is not None:
             return self._refuse("tunnel blocked", state, source)
-        if source in self._locals:
+        if self._tunnels.is_local(source):
             return self._refuse("own address", state, source)
         if not ipv4.is_host(source):
             return self._refuse("bad source", state, source)
@@ -309,9 +282,10 @@ class Forwarder:
             if ipv4.is_group(payload[16:20]):
                 counters.multicast_in += 1
         elif protocol == gre.IPV6:
-            if not _size_v6(payload):
+            total = ipv6.size(payload)
+            if not total:
                 return self._refuse("bad inner packet", state, source)
-            payload = payload[: _size_v6(payload)]
+            payload = payload[:total]
         elif protocol != gre.NHRP:
             return self._refuse("unknown protocol type", state, source)
         counters.packets_in += 1
@@ -337,7 +311,7 @@ class Forwarder:
             return out
         way = way_of(sa)
         for held in self._held.release(way, now):
-            state = self._states.get(held.tunnel)
+            state = self._tunnels.get(held.tunnel)
             settings = None if state is None else state.tunnel
             if state is None or settings is None or settings.blocked or (settings.crypto_map, state.local) != way[:2]:
                 self._lost("no SA", state)  # the tunnel has changed meanwhile
@@ -386,10 +360,7 @@ class Forwarder:
             return
         local, peer, protocol, mtu, quoted = told
         if protocol == ipv4.GRE:
-            for state in self._locals.get(local, ()):
-                discovers = state.tunnel.path_mtu_discovery and state.tunnel.crypto_map is None
-                if discovers and peer in state.adjacencies.values():
-                    state.path_mtus.learn(peer, mtu, now)
+            self._tunnels.learn(local, peer, mtu, now)
         elif protocol == ipv4.ESP:
             self._protection.learn(local, peer, mtu, quoted, now)
         elif protocol == ipv4.UDP:
@@ -397,7 +368,7 @@ class Forwarder:
 
     def path_mtu(self, tunnel: str, peer: bytes, now: float) -> int | None:
         """The path MTU of the outer packets to a peer as ICMP told it; None when none is known (any more)."""
-        state = self._states.get(tunnel)
+        state = self._tunnels.get(tunnel)
         if state is None:
             return None
         if state.tunnel.crypto_map is None:
@@ -409,15 +380,12 @@ class Forwarder:
 
     def local_of(self, tunnel: str) -> bytes | None:
         """The outer source address of a tunnel."""
-        state = self._states.get(tunnel)
+        state = self._tunnels.get(tunnel)
         return None if state is None else state.local
 
     def take_used(self) -> dict[str, set[bytes]]:
         """The NBMA addresses that unicast data went to since the last call, per tunnel that sent any."""
-        used = {name: state.used for name, state in self._states.items() if state.used}
-        for name in used:
-            self._states[name].used = set()
-        return used
+        return self._tunnels.take_used()
 
     def take_refused(self) -> list[tuple[str | None, str, bytes]]:
         """What was refused since the last call, each once: (tunnel if one is meant, reason, outer source)."""
@@ -443,20 +411,3 @@ class Forwarder:
         if len(self._refused) < REFUSED_MAX:
             self._refused.add((None if state is None else state.tunnel.name, reason, source))
         return None
-
-
-def _tos(settings: Tunnel, protocol: int, packet: Packet) -> int:
-    """The outer ToS: that of control traffic, the tunnel's own, or the inner one."""
-    if protocol == gre.NHRP:
-        return CONTROL_TOS
-    if settings.tos is not None:
-        return settings.tos
-    return packet[1] if protocol == gre.IPV4 else (packet[0] << 4 | packet[1] >> 4) & 0xFF
-
-
-def _size_v6(packet: Packet) -> int:
-    """The length of a well-formed IPv6 packet, else 0."""
-    if len(packet) < 40 or packet[0] >> 4 != 6:
-        return 0
-    total = 40 + (packet[4] << 8 | packet[5])
-    return total if total <= len(packet) else 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from iosish.forwarding import gre, ipv4
+from iosish.forwarding import gre, ipv4, ipv6
+from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.path_mtu import PathMtus
 from iosish.forwarding.protection import Ways
 from iosish.forwarding.tables import InterfaceCounters, Tunnel
@@ -11,6 +12,7 @@ MULTICAST = 0
 """The adjacency index of multicast and broadcast packets: a copy to each address of the tunnel's list."""
 
 OUTER_HEADER = 20
+CONTROL_TOS = 0xC0
 PATH_MTU_MIN = 92  # what IOS prints as "min MTU 92" under `tunnel path-mtu-discovery`
 ICMP_BURST = 10
 ICMP_PER_S = 20.0
@@ -57,6 +59,14 @@ class TunnelState:
         self.headers = {protocol: gre.build(protocol, tunnel.key) for protocol in (gre.IPV4, gre.IPV6, gre.NHRP)}
         self.overhead = OUTER_HEADER + len(self.headers[gre.IPV4])
         self.path_mtus.keep(set(self.adjacencies.values()))
+
+    def tos(self, protocol: int, packet: Packet) -> int:
+        """The outer ToS: that of control traffic, the tunnel's own, or the inner one."""
+        if protocol == gre.NHRP:
+            return CONTROL_TOS
+        if self.tunnel.tos is not None:
+            return self.tunnel.tos
+        return packet[1] if protocol == gre.IPV4 else ipv6.traffic_class(packet)
 
     def may_answer(self, now: float) -> bool:
         """Whether one more ICMP error may be made."""
