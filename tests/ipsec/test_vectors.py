@@ -15,7 +15,7 @@ from iosish.ipsec.transforms import Cipher, Transform
 from tests.ipsec.associations import AES_SHA, other_end, outbound
 
 STRONGSWAN: dict[str, Any] = json.loads(
-    (Path(__file__).parent.parent / "vectors" / "ikev1-strongswan-vectors.json").read_text()
+    (Path(__file__).parent.parent / "ike" / "vectors" / "ikev1-strongswan-vectors.json").read_text()
 )
 DIRECTIONS = {STRONGSWAN["initiator"]: "esp_i_to_r", STRONGSWAN["responder"]: "esp_r_to_i"}
 
