@@ -11,6 +11,7 @@ from iosish.ike import attributes, payloads
 from iosish.ike.errors import PacketError
 from iosish.ike.packet import decode, decode_header, decode_payloads
 from tests.fuzz import Decoder
+from tests.fuzz.esp import esp, esp_decrypted
 from tests.ike.pcap import ike_frames
 from tests.ike.test_captures import IKEV1
 
@@ -72,4 +73,6 @@ def _use(found: tuple[payloads.Payload, ...]) -> None:
 DECODERS: dict[str, Callable[[], Decoder]] = {
     "isakmp": functools.cache(isakmp),
     "isakmp-encrypted": functools.cache(isakmp_encrypted),
+    "esp": functools.cache(esp),
+    "esp-decrypted": functools.cache(esp_decrypted),
 }
