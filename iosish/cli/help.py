@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from iosish.cli.grammar import Mode, Node
 from iosish.cli.matcher import State, Walk, beginning, taken_back, verb_of, walk
-from iosish.cli.tokens import INTERFACE_TYPES, Read, Stop, ValueType
+from iosish.cli.tokens import INTERFACE_TYPES, NAMES_MAX, Read, Stop, ValueType
 from iosish.config.interface_name import KINDS, kind
 
 #: Words that the session itself understands in every configuration mode; the first two are only listed at the top.
@@ -40,7 +40,7 @@ def help_lines(mode: Mode, line: str, *, pipes: bool = False, width: int = 80) -
     if word:
         extra |= _TOP_WORDS if extra else {}
         return _words(found.state, word, extra, width)
-    rows = sorted([*_rows(found.state), *extra.items()], key=_sort_key)
+    rows = sorted([*_rows(found.state), *_more(found), *extra.items()], key=_sort_key)
     ends = bool(found.steps) and (found.state.end is not None or (bool(verb) and bool(taken_back(found))))
     if ends and pipes:
         rows.append(_PIPE)
@@ -136,7 +136,7 @@ def _split(line: str) -> tuple[str, str]:
 
 def _sort_key(row: Row) -> tuple[int, str]:
     shown = row[0]
-    return (0 if shown[:1].isupper() or shown.startswith("<") else 1, shown)
+    return (0 if shown[:1].isupper() or shown[:1] in "<0123456789" else 1, shown)
 
 
 def _words(state: State, word: str, extra: dict[str, str], width: int) -> list[str]:
@@ -168,6 +168,14 @@ def _begun(state: State, word: str) -> Iterator[str]:
         elif isinstance(read, Read) and isinstance(read.value, str):
             low, high = _NUMBERS.get(kind(read.value), (0, 255))
             yield f"<{low}-{high}>"
+
+
+def _more(found: Walk) -> list[Row]:
+    """The row of one more value, where the last one was one of many."""
+    if not found.steps or not isinstance(names := found.steps[-1].value, tuple) or len(names) >= NAMES_MAX:
+        return []
+    node = found.steps[-1].node()
+    return [(node.type.shown, node.help)] if node.type is not None and node.type.many else []
 
 
 def _listed(state: State, word: str) -> list[str]:

@@ -63,9 +63,12 @@ class Loaded:
 
 
 def decode(data: bytes) -> str:
-    """File or terminal bytes as text: no NUL, no control characters but line ends and tabs, bad UTF-8 replaced."""
+    """File or terminal bytes as text: no NUL, no control characters but line ends and tabs, bad UTF-8 replaced.
+
+    The character 3, which often delimits a banner, is spelt `^C`, as IOS shows it.
+    """
     text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    text = _PAGE.sub("", text)
+    text = _PAGE.sub("", text).replace("\x03", "^C")
     return "".join(character for character in text if character in "\n\t" or character >= " ")
 
 

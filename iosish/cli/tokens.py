@@ -43,7 +43,7 @@ RANK_EXACT, RANK_TYPED, RANK_ABBREVIATED, RANK_WORD, RANK_LINE = range(5)
 class ValueType:
     """A type: its placeholder in `?`, its rank, how it reads, which values are its own, how they are spelt.
 
-    `words` are values that `?` lists by themselves, each with its text.
+    `words` are values that `?` lists by themselves, each with its text. `many`: one more value may follow each.
     """
 
     name: str
@@ -53,8 +53,11 @@ class ValueType:
     owns: Callable[[Any], bool]
     spell: Callable[[Any], str] = str
     words: Mapping[str, str] = field(default_factory=dict, compare=False)
+    many: bool = False
 
 
+#: A list of names holds no more than this, as on IOS.
+NAMES_MAX = 6
 _BLANK = " \t"
 _OCTETS = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?=[ \t]|$)")
 
@@ -166,8 +169,17 @@ def _word(line: str, start: int) -> Read | Stop:
 
 def _names(line: str, start: int) -> Read | Stop:
     """One name or more, up to the end of the line."""
-    names = tuple(line[start:].split())
-    return Read(names, len(line), " ".join(names))
+    names: list[str] = []
+    column = start
+    while column < len(line.rstrip()):
+        if len(names) == NAMES_MAX:
+            return Stop(column)
+        end = word_end(line, column)
+        names.append(line[column:end])
+        column = end
+        while column < len(line) and line[column] in _BLANK:
+            column += 1
+    return Read(tuple(names), len(line), " ".join(names))
 
 
 def _line(line: str, start: int) -> Read | Stop:
@@ -308,7 +320,7 @@ _TYPES = {
     "secret": ValueType("secret", "WORD", RANK_WORD, _word, _bare_secret),
     "secret-line": ValueType("secret-line", "LINE", RANK_LINE, _line, _bare_secret),
     "type-7": ValueType("type-7", "WORD", RANK_TYPED, _pattern(r"(0\d|1[0-5])([0-9A-Fa-f]{2})+"), _is(str)),
-    "names": ValueType("names", "WORD", RANK_WORD, _names, _is(tuple), " ".join),
+    "names": ValueType("names", "WORD", RANK_WORD, _names, _is(tuple), " ".join, many=True),
     "line": ValueType("line", "LINE", RANK_LINE, _line, _is(str)),
     "interface": ValueType("interface", "", RANK_TYPED, _interface, _is(str)),
     "main-interface": ValueType(

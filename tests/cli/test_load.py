@@ -101,6 +101,10 @@ def test_banners(grammar: Grammar) -> None:
     ]
 
 
+def test_a_banner_whose_delimiter_is_a_control_character(grammar: Grammar) -> None:
+    assert read(grammar, b"banner motd \x03CHello\x03\nhostname R1\n") == ["hostname R1", "banner motd ^CCHello^C"]
+
+
 def test_a_banner_without_an_end_swallows_nothing(grammar: Grammar) -> None:
     loaded = load(grammar, "banner motd #\nhello\nhostname R1\nbanner exec ^C\ninterface Tunnel0\n")
     assert [(line.number, line.reason) for line in loaded.refused()] == [
