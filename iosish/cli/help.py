@@ -38,7 +38,7 @@ def help_lines(mode: Mode, line: str, *, pipes: bool = False, width: int = 80) -
     at_start = not found.steps and not verb
     extra = _own_words(mode) if at_start else {}
     if word:
-        extra |= _TOP_WORDS if extra else {}
+        extra = {**extra, **_TOP_WORDS} if extra else {}
         return _words(found.state, word, extra, width)
     rows = sorted([*_rows(found.state), *_more(found), *extra.items()], key=_sort_key)
     ends = bool(found.steps) and (found.state.end is not None or (bool(verb) and bool(taken_back(found))))
