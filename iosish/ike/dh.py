@@ -208,9 +208,12 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 
 
 @cache
-def _library() -> ctypes.CDLL:
-    """OpenSSL, as Python's hashlib has it loaded. Raises OSError or AttributeError where it is not to be had."""
-    library = ctypes.CDLL(_hashlib.__file__)
+def _library() -> ctypes.PyDLL:
+    """OpenSSL, as Python's hashlib has it loaded. Raises OSError or AttributeError where it is not to be had.
+
+    PyDLL keeps Python's lock during a call: a group's context serves one thread at a time.
+    """
+    library = ctypes.PyDLL(_hashlib.__file__)
     for name, (result, arguments) in _FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

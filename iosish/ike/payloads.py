@@ -21,8 +21,15 @@ IDENTITY_ONLY = 1
 MAX_PROPOSALS = 32
 MAX_TRANSFORMS = 64
 MAX_SPIS = 64
+MAX_SPI = 16
+"""Octets: those of an ISAKMP SA are its two cookies."""
+MIN_NONCE, MAX_NONCE = 8, 256
+"""Octets (RFC 2409 5)."""
+MIN_HASH, MAX_HASH = 16, 64
+"""Octets: MD5 to SHA-512."""
+MAX_PUBLIC_VALUE = 1024
+"""Octets: the largest group of IKEv1 has 8192 bits (RFC 3526 7)."""
 
-_GENERIC = Struct(">BBH")
 _PROPOSAL = Struct(">BBHBBBB")
 _TRANSFORM = Struct(">BBHBBH")
 _DOI = Struct(">II")
@@ -66,6 +73,10 @@ class IdType(IntEnum):
     IPV4_RANGE = 7
     DN = 9
     KEY_ID = 11
+
+
+#: Octets of what has a fixed length.
+_ID_OCTETS: dict[int, int] = {IdType.IPV4: 4, IdType.IPV4_SUBNET: 8, IdType.IPV4_RANGE: 8}
 
 
 class NotifyType(IntEnum):
@@ -311,10 +322,15 @@ def decode_body(kind: int, body: bytes) -> Payload:
     match kind:
         case Kind.SA:
             return _decode_sa(body)
+        case Kind.PROPOSAL | Kind.TRANSFORM:
+            raise PacketError("proposal outside an SA payload")
         case Kind.KEY_EXCHANGE:
+            _within(body, 1, MAX_PUBLIC_VALUE, "public value")
             return KeyExchange(body)
         case Kind.IDENTIFICATION:
             _need(body, 4, "ID payload")
+            if len(body) - 4 != _ID_OCTETS.get(body[0], len(body) - 4):
+                raise PacketError("ID payload does not fit its type")
             return Identification(body[0], body[1], body[2] << 8 | body[3], body[4:])
         case Kind.CERTIFICATE:
             _need(body, 1, "certificate payload")
@@ -323,10 +339,12 @@ def decode_body(kind: int, body: bytes) -> Payload:
             _need(body, 1, "certificate request payload")
             return CertificateRequest(body[0], body[1:])
         case Kind.HASH:
+            _within(body, MIN_HASH, MAX_HASH, "hash")
             return Hash(body)
         case Kind.SIGNATURE:
             return Signature(body)
         case Kind.NONCE:
+            _within(body, MIN_NONCE, MAX_NONCE, "nonce")
             return Nonce(body)
         case Kind.NOTIFICATION:
             return _decode_notification(body)
@@ -335,6 +353,7 @@ def decode_body(kind: int, body: bytes) -> Payload:
         case Kind.VENDOR_ID:
             return VendorId(body)
         case Kind.NAT_D | Kind.NAT_D_DRAFT_7 | Kind.NAT_D_DRAFT_3:
+            _within(body, MIN_HASH, MAX_HASH, "NAT-D payload")
             return NatDetection(Kind(kind), body)
         case Kind.NAT_OA | Kind.NAT_OA_DRAFT_7 | Kind.NAT_OA_DRAFT_3:
             _need(body, 4, "NAT-OA payload")
@@ -347,6 +366,11 @@ def decode_body(kind: int, body: bytes) -> Payload:
 def _need(body: bytes, octets: int, what: str) -> None:
     if len(body) < octets:
         raise PacketError(f"{what} is cut off")
+
+
+def _within(body: bytes, least: int, most: int, what: str) -> None:
+    if not least <= len(body) <= most:
+        raise PacketError(f"{what} of an impossible length")
 
 
 def _decode_sa(body: bytes) -> Sa:
@@ -363,6 +387,8 @@ def _decode_sa(body: bytes) -> Sa:
             raise PacketError("proposal is cut off")
         following, reserved, length, number, protocol, spi_size, count = _PROPOSAL.unpack_from(body, at)
         start = at + _PROPOSAL.size
+        if spi_size > MAX_SPI:
+            raise PacketError("SPI is too long")
         if reserved or length < _PROPOSAL.size + spi_size or at + length > len(body):
             raise PacketError("proposal of a wrong length")
         spi = body[start : start + spi_size]
@@ -399,6 +425,8 @@ def _decode_notification(body: bytes) -> Notification:
     _need(body, _NOTIFY.size, "notification")
     doi, protocol, spi_size, kind = _NOTIFY.unpack_from(body)
     _need(body, _NOTIFY.size + spi_size, "notification")
+    if spi_size > MAX_SPI:
+        raise PacketError("SPI is too long")
     at = _NOTIFY.size + spi_size
     return Notification(protocol, body[_NOTIFY.size : at], kind, body[at:], doi)
 
@@ -406,6 +434,8 @@ def _decode_notification(body: bytes) -> Notification:
 def _decode_delete(body: bytes) -> Delete:
     _need(body, _NOTIFY.size, "delete payload")
     doi, protocol, spi_size, count = _NOTIFY.unpack_from(body)
+    if spi_size > MAX_SPI:
+        raise PacketError("SPI is too long")
     if count > MAX_SPIS or not spi_size:
         raise PacketError("wrong number of SPIs")
     if len(body) != _NOTIFY.size + spi_size * count:

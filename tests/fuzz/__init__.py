@@ -1,7 +1,8 @@
 """Packets that nobody meant to send, thrown at the decoders: `python -m tests.fuzz DECODER [--count N] [--seed N]`.
 
-`DECODERS` names them. A round takes a packet of the decoder's corpus and spoils it; the decoder may refuse it in its
-own way, and nothing else: an exception of another kind ends the run and shows the packet. Memory must stay as it was.
+`DECODERS` names them. A round takes a packet of the decoder's corpus and spoils it, in half of the rounds so that its
+outer lengths fit again and the fault lies deeper. The decoder may refuse it in its own way, and nothing else: an
+exception of another kind ends the run and shows the packet. Memory must stay as it was.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ LONGEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """`read` returns whether the packet was taken. `corpus` holds what well-meaning peers send."""
+    """`read` returns whether the packet was taken. `corpus` holds what well-meaning peers send.
+
+    `deeper` spoils something inside a packet of the corpus and makes the lengths around it right; None: there are none.
+    """
 
     corpus: Sequence[bytes]
     read: Callable[[bytes], bool]
+    deeper: Callable[[Random, bytes], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,11 @@ def run(decoder: Decoder, count: int, seed: int) -> Outcome:
     for number in range(count):
         if number == count // 10:
             after_a_tenth = _peak_kb()
-        packet = spoil(random, random.choice(decoder.corpus), decoder.corpus)
+        packet = random.choice(decoder.corpus)
+        if decoder.deeper and random.randrange(2):
+            packet = decoder.deeper(random, packet)
+        else:
+            packet = spoil(random, packet, decoder.corpus)
         try:
             taken += decoder.read(packet)
         except Exception as error:

@@ -6,11 +6,12 @@ import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 from iosish.ike import attributes, payloads
 from iosish.ike.errors import PacketError
-from iosish.ike.packet import decode, decode_header, decode_payloads
-from tests.fuzz import Decoder
+from iosish.ike.packet import decode, decode_header, decode_payloads, encode_header, encode_payloads, split_payloads
+from tests.fuzz import Decoder, spoil
 from tests.fuzz.esp import esp, esp_decrypted
 from tests.ike.pcap import ike_frames
 from tests.ike.test_captures import IKEV1
@@ -23,12 +24,21 @@ def isakmp() -> Decoder:
 
     def read(packet: bytes) -> bool:
         try:
-            _use(decode(packet)[1])
+            header, found = decode(packet)
+            _use(found)
         except PacketError:
             return False
+        body = encode_payloads(found)
+        assert packet.startswith(encode_header(header, len(body)) + body)
         return True
 
-    return Decoder([frame.message for name in IKEV1 for frame in ike_frames(name)], read)
+    def deeper(random: Random, packet: bytes) -> bytes:
+        header, body = decode_header(packet)
+        body = _spoil_within(random, header.next_payload, body)
+        return encode_header(header, len(body)) + body
+
+    messages = [frame.message for name in IKEV1 for frame in ike_frames(name)]
+    return Decoder([message for message in messages if not decode_header(message)[0].encrypted], read, deeper)
 
 
 def isakmp_encrypted() -> Decoder:
@@ -49,12 +59,41 @@ def isakmp_encrypted() -> Decoder:
 
     def read(packet: bytes) -> bool:
         try:
-            _use(decode_payloads(packet[0] if packet else 0, packet[1:], padded=True))
+            found = decode_payloads(packet[0] if packet else 0, packet[1:], padded=True)
+            _use(found)
         except PacketError:
             return False
+        assert packet[1:].startswith(encode_payloads(found))
         return True
 
-    return Decoder(corpus, read)
+    def deeper(random: Random, packet: bytes) -> bytes:
+        return packet[:1] + _spoil_within(random, packet[0], packet[1:])
+
+    return Decoder(corpus, read, deeper)
+
+
+def _spoil_within(random: Random, first: int, chain: bytes) -> bytes:
+    """The chain with the body of one payload spoilt, or a whole payload more, less or elsewhere; without padding."""
+    bodies = [(int(payload.kind), body) for payload, body in split_payloads(first, chain, padded=True)]
+    at = random.randrange(len(bodies))
+    kind, body = bodies[at]
+    match random.randrange(8):
+        case 0:
+            bodies.insert(random.randrange(len(bodies) + 1), bodies[at])
+        case 1 if len(bodies) > 1:
+            del bodies[at]
+        case 2:
+            bodies[at] = random.randrange(1, 24), body
+        case 3:
+            random.shuffle(bodies)
+        case _:
+            bodies[at] = kind, spoil(random, body, [body for _, body in bodies])
+    kinds = [kind for kind, _ in bodies[1:]] + [0]
+    parts = [
+        bytes((following, 0)) + (4 + len(body)).to_bytes(2, "big") + body
+        for following, (_, body) in zip(kinds, bodies, strict=True)
+    ]
+    return b"".join(parts)
 
 
 def _use(found: tuple[payloads.Payload, ...]) -> None:
@@ -67,7 +106,6 @@ def _use(found: tuple[payloads.Payload, ...]) -> None:
                 for transform in proposal.transforms:
                     attributes.numbers(transform.attributes)
                     attributes.lifetimes(transform.attributes, 11, 12)
-        assert payloads.decode_body(payload.kind, payloads.encode_body(payload)) == payload
 
 
 DECODERS: dict[str, Callable[[], Decoder]] = {

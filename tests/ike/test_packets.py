@@ -13,7 +13,9 @@ from scapy.layers.isakmp import ISAKMP
 from iosish.ike import attributes, dh, packet, payloads
 from iosish.ike.attributes import Attribute
 from iosish.ike.errors import PacketError
+from iosish.ike.payloads import Kind
 
+hashes = st.binary(min_size=payloads.MIN_HASH, max_size=payloads.MAX_HASH)
 octet, short = st.integers(0, 255), st.integers(0, 0xFFFF)
 some = st.binary(max_size=60)
 attribute = st.builds(Attribute, st.integers(0, 0x7FFF), st.one_of(short, st.binary(max_size=12)))
@@ -32,17 +34,21 @@ delete = st.integers(1, 16).flatmap(
 OTHERS = [kind for kind in range(1, 256) if kind not in set(payloads.Kind)]
 payload = st.one_of(
     st.builds(payloads.Sa, st.lists(proposal, min_size=1, max_size=3).map(tuple)),
-    st.builds(payloads.KeyExchange, some),
-    st.builds(payloads.Identification, octet, octet, short, some),
+    st.builds(payloads.KeyExchange, some.filter(bool)),
+    st.one_of(
+        st.builds(payloads.Identification, st.sampled_from([2, 3, 9, 11]), octet, short, some),
+        st.builds(payloads.Identification, st.just(1), octet, short, st.binary(min_size=4, max_size=4)),
+        st.builds(payloads.Identification, st.sampled_from([4, 7]), octet, short, st.binary(min_size=8, max_size=8)),
+    ),
     st.builds(payloads.Certificate, octet, some),
     st.builds(payloads.CertificateRequest, octet, some),
-    st.builds(payloads.Hash, some),
+    st.builds(payloads.Hash, hashes),
     st.builds(payloads.Signature, some),
-    st.builds(payloads.Nonce, some),
+    st.builds(payloads.Nonce, st.binary(min_size=payloads.MIN_NONCE, max_size=payloads.MAX_NONCE)),
     st.builds(payloads.Notification, octet, st.binary(max_size=16), short, some),
     delete,
     st.builds(payloads.VendorId, some),
-    st.builds(payloads.NatDetection, st.sampled_from(sorted(payloads.NAT_D_KINDS)), some),
+    st.builds(payloads.NatDetection, st.sampled_from(sorted(payloads.NAT_D_KINDS)), hashes),
     st.builds(payloads.NatOriginalAddress, st.sampled_from(sorted(payloads.NAT_OA_KINDS)), octet, some),
     st.builds(payloads.Other, st.sampled_from(OTHERS), some),
 )
@@ -117,6 +123,35 @@ def test_whatever_comes_nothing_but_a_packet_error_is_raised(data: bytes) -> Non
 def test_refusals(octets: str, reason: str) -> None:
     with pytest.raises(PacketError) as refusal:
         packet.decode(bytes.fromhex(octets))
+    assert refusal.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reason"),
+    [
+        (Kind.KEY_EXCHANGE, b"", "public value of an impossible length"),
+        (Kind.KEY_EXCHANGE, bytes(1025), "public value of an impossible length"),
+        (Kind.NONCE, bytes(7), "nonce of an impossible length"),
+        (Kind.NONCE, bytes(257), "nonce of an impossible length"),
+        (Kind.HASH, bytes(15), "hash of an impossible length"),
+        (Kind.HASH, bytes(65), "hash of an impossible length"),
+        (Kind.NAT_D, bytes(15), "NAT-D payload of an impossible length"),
+        (Kind.IDENTIFICATION, bytes.fromhex("01110000ac1019"), "ID payload does not fit its type"),
+        (Kind.IDENTIFICATION, bytes.fromhex("04110000ac101902"), "ID payload does not fit its type"),
+        (Kind.IDENTIFICATION, bytes(3), "ID payload is cut off"),
+        (Kind.NOTIFICATION, bytes.fromhex("0000000101110001") + bytes(17), "SPI is too long"),
+        (Kind.DELETE, bytes.fromhex("0000000101110001") + bytes(17), "SPI is too long"),
+        (Kind.DELETE, bytes.fromhex("0000000103000001"), "wrong number of SPIs"),
+        (Kind.DELETE, bytes.fromhex("0000000103040002") + bytes(4), "delete payload of a wrong length"),
+        (Kind.SA, bytes.fromhex("0000000100000001" + "0000001901011101") + bytes(17), "SPI is too long"),
+        (Kind.SA, bytes.fromhex("0000000200000001"), "SA of another domain of interpretation"),
+        (Kind.PROPOSAL, bytes(8), "proposal outside an SA payload"),
+        (Kind.TRANSFORM, bytes(8), "proposal outside an SA payload"),
+    ],
+)
+def test_bodies_that_are_refused(kind: Kind, body: bytes, reason: str) -> None:
+    with pytest.raises(PacketError) as refusal:
+        payloads.decode_body(kind, body)
     assert refusal.value.reason == reason
 
 
