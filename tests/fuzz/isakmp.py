@@ -1,0 +1,105 @@
+"""ISAKMP messages in clear, and what was decrypted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+
+from iosish.ike import attributes, payloads
+from iosish.ike.errors import PacketError
+from iosish.ike.packet import decode, decode_header, decode_payloads, encode_header, encode_payloads, split_payloads
+from tests.fuzz import Decoder, spoil
+from tests.ike.pcap import ike_frames
+from tests.ike.test_captures import IKEV1
+
+VECTORS = Path(__file__).parent.parent / "ike" / "vectors"
+
+
+def isakmp() -> Decoder:
+    """Whole messages in clear."""
+
+    def read(packet: bytes) -> bool:
+        try:
+            header, found = decode(packet)
+            _use(found)
+        except PacketError:
+            return False
+        body = encode_payloads(found)
+        assert packet.startswith(encode_header(header, len(body)) + body)
+        return True
+
+    def deeper(random: Random, packet: bytes) -> bytes:
+        header, body = decode_header(packet)
+        body = _spoil_within(random, header.next_payload, body)
+        return encode_header(header, len(body)) + body
+
+    messages = [frame.message for name in IKEV1 for frame in ike_frames(name)]
+    return Decoder([message for message in messages if not decode_header(message)[0].encrypted], read, deeper)
+
+
+def isakmp_encrypted() -> Decoder:
+    """What was decrypted: the first octet says what the chain begins with, padding stands behind it."""
+    corpus: list[bytes] = []
+    for file in VECTORS.glob("*.json"):
+        vector = json.loads(file.read_text())
+        plains = [(vector[f"mm{n}_plain"], vector["main_mode"][n - 1]) for n in (5, 6)]
+        plains += [
+            (vector[f"qm{n}_plain"], message)
+            for n, message in enumerate(vector["quick_mode"], 1)
+            if f"qm{n}_plain" in vector
+        ]
+        plains += [(item["plain"], item["message"]) for item in vector.get("informational", ())]
+        for plain, message in plains:
+            header, _ = decode_header(bytes.fromhex(message))
+            corpus.append(bytes((header.next_payload,)) + bytes.fromhex(plain))
+
+    def read(packet: bytes) -> bool:
+        try:
+            found = decode_payloads(packet[0] if packet else 0, packet[1:], padded=True)
+            _use(found)
+        except PacketError:
+            return False
+        assert packet[1:].startswith(encode_payloads(found))
+        return True
+
+    def deeper(random: Random, packet: bytes) -> bytes:
+        return packet[:1] + _spoil_within(random, packet[0], packet[1:])
+
+    return Decoder(corpus, read, deeper)
+
+
+def _spoil_within(random: Random, first: int, chain: bytes) -> bytes:
+    """The chain with the body of one payload spoilt, or a whole payload more, less or elsewhere; without padding."""
+    bodies = [(int(payload.kind), body) for payload, body in split_payloads(first, chain, padded=True)]
+    at = random.randrange(len(bodies))
+    kind, body = bodies[at]
+    match random.randrange(8):
+        case 0:
+            bodies.insert(random.randrange(len(bodies) + 1), bodies[at])
+        case 1 if len(bodies) > 1:
+            del bodies[at]
+        case 2:
+            bodies[at] = random.randrange(1, 24), body
+        case 3:
+            random.shuffle(bodies)
+        case _:
+            bodies[at] = kind, spoil(random, body, [body for _, body in bodies])
+    kinds = [kind for kind, _ in bodies[1:]] + [0]
+    parts = [
+        bytes((following, 0)) + (4 + len(body)).to_bytes(2, "big") + body
+        for following, (_, body) in zip(kinds, bodies, strict=True)
+    ]
+    return b"".join(parts)
+
+
+def _use(found: tuple[payloads.Payload, ...]) -> None:
+    """What an engine does with payloads, short of believing them. Raises PacketError."""
+    for payload in found:
+        if isinstance(payload, payloads.Identification):
+            str(payload)
+        elif isinstance(payload, payloads.Sa):
+            for proposal in payload.proposals:
+                for transform in proposal.transforms:
+                    attributes.numbers(transform.attributes)
+                    attributes.lifetimes(transform.attributes, 11, 12)
