@@ -278,6 +278,7 @@ DEFAULT_IPSEC_PROFILE = IpsecProfile("default")
 class Ipsec:
     """The `crypto ipsec ...` lines. A `lifetime_kb` or `replay_window` of 0: none."""
 
+    default_transform_set: bool = True
     idle_s: int | None = None
     lifetime: Lifetime = Lifetime(seconds=3600)
     lifetime_kb: int = 4608000
@@ -289,8 +290,9 @@ class Ipsec:
 
     @property
     def all_transform_sets(self) -> Mapping[str, TransformSet]:
-        """Those of the configuration and the one that is always there."""
-        return {DEFAULT_TRANSFORM_SET.name: DEFAULT_TRANSFORM_SET, **self.transform_sets}
+        """Those of the configuration and the default one, unless that is switched off."""
+        default = {DEFAULT_TRANSFORM_SET.name: DEFAULT_TRANSFORM_SET} if self.default_transform_set else {}
+        return {**default, **self.transform_sets}
 
     @property
     def all_profiles(self) -> Mapping[str, IpsecProfile]:

@@ -72,6 +72,7 @@ crypto isakmp profile SPOKES
  initiate mode aggressive
  keepalive 30 retry 5
  local-address Loopback0
+no crypto ipsec default transform-set
 crypto ipsec security-association idle-time 600
 crypto ipsec security-association lifetime days 2
 crypto ipsec security-association lifetime kilobytes disable

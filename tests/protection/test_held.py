@@ -9,6 +9,7 @@ import pytest
 from iosish.config.model import Config
 from iosish.desired import LinkState
 from iosish.interfaces import evaluate
+from iosish.ipsec.transforms import Mode
 from iosish.protection import held, ike_config
 from tests.protection.conftest import Read
 
@@ -61,8 +62,8 @@ SEALED = "crypto isakmp key 6 JDYkOSBbQ^_PFbZTbJiBMEeWIZQVXAAB address"
     [
         ("no crypto ipsec profile MyProfile", "IPsec profile MyProfile is not configured"),
         (
-            "crypto ipsec profile MyProfile\n no set transform-set",
-            "IPsec profile MyProfile has no transform set",
+            "crypto ipsec profile MyProfile\n no set transform-set\nno crypto ipsec default transform-set",
+            "transform set default of IPsec profile MyProfile is not configured",
         ),
         (f"no {SET}", "transform set MyTransformSet of IPsec profile MyProfile is not configured"),
         (
@@ -166,8 +167,12 @@ def test_what_does_not_hold(read: Read, lines: str) -> None:
     assert reason(read(f"{CLASSIC}{lines}\n")) is None
 
 
-def test_the_default_policies_of_ios_are_enough(read: Read) -> None:
-    assert reason(read(f"{CLASSIC}no crypto isakmp policy 10")) is None
+def test_what_ios_has_by_default_is_enough(read: Read) -> None:
+    default = "interface Tunnel0\n tunnel protection ipsec profile default\n"
+    config = read(f"{CLASSIC}no crypto isakmp policy 10\nno crypto ipsec profile MyProfile\n{default}")
+    assert reason(config) is None
+    (only,) = ike_config(config, SOURCE).maps["Tunnel0-head-0"].sets
+    assert (only.name, only.mode) == ("default", Mode.TRANSPORT)
 
 
 POINT_TO_POINT = """\
