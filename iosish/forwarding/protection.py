@@ -10,6 +10,7 @@ from typing import TypeAlias
 from iosish.forwarding.held import Way
 from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.path_mtu import PathMtus
+from iosish.forwarding.reassembly import Reassembly
 from iosish.ipsec.esp import HEADER, EspError, InboundSa, OutboundSa
 from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
 
@@ -50,6 +51,7 @@ class Protection:
         self._by_way: dict[Way, list[OutboundSa]] = {}  # in the order in which they were installed
         self._ways: dict[tuple[str, bytes], Ways] = {}
         self._path_mtus = PathMtus(PATH_MTU_MIN)
+        self._fragments = Reassembly()
         self._carried: list[InboundSa | OutboundSa] = []
         self._worn: list[SaKey] = []
         self._missed: set[tuple[str, bytes]] = set()
@@ -67,7 +69,7 @@ class Protection:
         if sa.inbound:
             there = self._inbound.get(sa.spi)
             if there is None or there.sa != sa:
-                self._inbound[sa.spi] = InboundSa(sa)
+                self._inbound[sa.spi] = InboundSa(sa, self._fragments.add)
             return
         sealing = self._outbound.get(key)
         if sealing is not None and sealing.sa == sa:
@@ -119,7 +121,7 @@ class Protection:
     def open(
         self, source: bytes, destination: bytes, packet: Packet, now: float, in_udp: bool
     ) -> tuple[InboundSa, bytes] | None:
-        """The SA and the GRE packet of an ESP packet; None when it was refused.
+        """The SA and the GRE packet of an ESP packet; None when it was refused, or is a part of a larger one.
 
         The outer addresses, and whether ESP comes in UDP, must be the SA's; a NAT may have changed the port.
         """
@@ -142,7 +144,7 @@ class Protection:
             return None
         if not sa.carried:
             self.carried(sa)
-        return sa, frame
+        return None if frame is None else (sa, frame)
 
     def refuse(self, reason: str, source: bytes, destination: bytes, spi: int, sequence: int) -> None:
         """Count ESP that is refused, and tell of it."""

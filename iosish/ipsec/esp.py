@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from struct import Struct
+from typing import TypeAlias
 
 from iosish.ipsec import ciphers, tunnel_header
 from iosish.ipsec.ciphers import HEADER_OCTETS, Packet
@@ -35,6 +36,10 @@ _TRAILER = 2
 _OUTER_HEADER = 20
 _UDP_HEADER = 8
 _PADDING = bytes(range(1, 256))
+
+
+Reassemble: TypeAlias = Callable[[bytes, float], bytes | None]
+"""A fragment and the time in, the whole packet out as soon as there is one."""
 
 
 class EspError(ValueError):
@@ -141,13 +146,18 @@ class OutboundSa(_Direction):
 
 
 class InboundSa(_Direction):
-    """Opens what the peer sent. The constructor raises ValueError for keys of a wrong length."""
+    """Opens what the peer sent. The constructor raises ValueError for keys of a wrong length.
+
+    `reassemble` takes the fragments of GRE packets: IOS cuts before ESP in tunnel mode, and the packets inside are its
+    own. It gives the whole IPv4 packet, 20 octets of header first, when one was the last that was missing.
+    """
 
     __slots__ = (
         "_alignment",
         "_open",
         "_outside",
         "_prefix",
+        "_reassemble",
         "_window",
         "crypto_map",
         "gre_destination",
@@ -156,13 +166,14 @@ class InboundSa(_Direction):
         "local",
     )
 
-    def __init__(self, sa: SecurityAssociation) -> None:
+    def __init__(self, sa: SecurityAssociation, reassemble: Reassemble) -> None:
         super().__init__(sa, sa.selector_local, sa.selector_peer)
         self.local = sa.local.packed
         self.gre_source = sa.selector_peer.packed
         self.gre_destination = sa.selector_local.packed
         self.crypto_map = sa.crypto_map
         self.in_udp = sa.udp_ports is not None
+        self._reassemble = reassemble
         self._open = ciphers.opener(sa.transform, sa.encryption_key, sa.integrity_key)
         # Without integrity anybody could move the window (RFC 4303 section 3.4.3).
         self._window = ReplayWindow(sa.replay_window if self._layout.icv else 0)
@@ -170,8 +181,11 @@ class InboundSa(_Direction):
         self._alignment = self._layout.alignment
         self._outside = HEADER_OCTETS + self._layout.iv + self._layout.icv
 
-    def open(self, packet: Packet, sequence: int, now: float) -> bytes:
-        """The GRE packet, header first, in an ESP packet of this SPI and `sequence`. Raises EspError, and counts it."""
+    def open(self, packet: Packet, sequence: int, now: float) -> bytes | None:
+        """The GRE packet, header first, in an ESP packet of this SPI and `sequence`. Raises EspError, and counts it.
+
+        None: it was a part of a GRE packet, of which others are to come.
+        """
         counters = self.counters
         sealed = len(packet) - self._outside
         if sealed <= 0 or sealed % self._alignment:
@@ -206,9 +220,13 @@ class InboundSa(_Direction):
                 counters.identity_errors += 1
                 raise EspError("identity")
             end = start + total
-            start += tunnel_header.OCTETS
         counters.packets += 1
         counters.octets += octets
         counters.sequence = window.highest
         counters.last_at = now
-        return plain[start:end]
+        if tunnel is None:
+            return plain[start:end]
+        if tunnel_header.is_fragment(inner):
+            whole = self._reassemble(plain[start:end], now)
+            return None if whole is None else whole[tunnel_header.OCTETS :]
+        return plain[start + tunnel_header.OCTETS : end]

@@ -12,6 +12,10 @@ _FIELDS = Struct("!BBHHHBBH4s4s")
 _WORDS = Struct("!10H")
 
 
+def is_fragment(packet: bytes) -> bool:
+    return (packet[6] << 8 | packet[7]) & _FRAGMENT != 0
+
+
 class TunnelHeader:
     """Between two fixed hosts; `word_sum` is what never changes of the checksum."""
 
@@ -32,12 +36,11 @@ class TunnelHeader:
         )
 
     def accepts(self, packet: bytes) -> bool:
-        """Whether `packet` begins with such a header of the other direction: whole, of GRE, with a right checksum."""
+        """Whether `packet` begins with such a header of the other direction: of GRE, with a right checksum."""
         return (
             packet[0] == 0x45
             and packet[9] == _GRE
             and packet[12:16] == self._destination
             and packet[16:20] == self._source
-            and not (packet[6] << 8 | packet[7]) & _FRAGMENT
             and int.from_bytes(packet[:OCTETS], "big") % 0xFFFF == 0
         )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, IPOption_RR
 
 from iosish.forwarding import ipv4
-from iosish.plane.memory.reassembly import Reassembly
+from iosish.forwarding.reassembly import Reassembly
 from tests.forwarding.packets import octets, raw, scapy
 
 HUB = octets("192.168.0.1")

@@ -24,6 +24,7 @@ from tests.forwarding.packets import raw
 from tests.forwarding.test_rules import HUB as CLEAR_HUB
 from tests.forwarding.test_rules import R1, R2, R3, R4, framed, heard, inner, reasons
 from tests.ipsec.associations import key, outbound
+from tests.ipsec.test_esp import crafted
 
 TAG, SPOKE_TAG = "Tunnel0-head-0", "Tunnel7-head-0"
 HUB = replace(CLEAR_HUB, crypto_map=TAG)
@@ -146,6 +147,20 @@ class TestThrough:
         assert received == ("Tunnel0", gre.NHRP, b"nhrp", seen.packed, True)
         (outer,) = hub.transmit("Tunnel0", 2, inner(), 1.0)
         assert (outer[0], outer[6]) == (PUBLIC.packed, (4500, 31000))
+
+    def test_gre_that_ios_cut_before_esp_is_put_together(self) -> None:
+        """As it does in tunnel mode, when what GRE makes of a packet is too long for the path with ESP round it."""
+        sa = to(mode=Mode.TUNNEL)
+        spoke = forwarder(SPOKE, sas=(at_spoke(sa),))
+        whole = ipv4.build(R1, R2, ipv4.GRE, framed(inner(1476)), identification=5)
+        parts = [piece + bytes(range(1, 1 + -(len(piece) + 2) % 16)) for piece in ipv4.fragment(whole, 1400)]
+        trailers = [bytes((-(len(piece) + 2) % 16, 4)) for piece in ipv4.fragment(whole, 1400)]
+        received = [
+            spoke.receive_esp(R1, R2, crafted(sa, part + trailer, number), 1.0, None)
+            for number, (part, trailer) in enumerate(zip(parts, trailers, strict=True), 1)
+        ]
+        assert received == [None, ("Tunnel7", gre.IPV4, inner(1476), R1, True)]
+        assert reasons(spoke) == {}
 
     @given(
         size=st.integers(28, 3000),

@@ -10,6 +10,8 @@ from typing import Any
 from scapy.layers import ipsec
 from scapy.layers.inet import IP, UDP
 
+from iosish.forwarding.reassembly import Reassembly
+from iosish.ipsec.esp import InboundSa
 from iosish.ipsec.sa import SecurityAssociation
 from iosish.ipsec.transforms import Cipher, Integrity, Mode, Transform
 
@@ -88,6 +90,11 @@ def other_end(sa: SecurityAssociation) -> SecurityAssociation:
         selector_peer=sa.selector_local,
         udp_ports=None if sa.udp_ports is None else (sa.udp_ports[1], sa.udp_ports[0]),
     )
+
+
+def receiver(sa: SecurityAssociation) -> InboundSa:
+    """What opens the packets of `sa`, which is outbound, at its other end."""
+    return InboundSa(other_end(sa), Reassembly().add)
 
 
 #: An outbound SA of every transform, mode and encapsulation.

@@ -11,10 +11,10 @@ from scapy.layers.l2 import GRE
 from scapy.packet import Raw
 
 from iosish.forwarding import ipv4
-from iosish.ipsec.esp import HEADER, InboundSa, OutboundSa
+from iosish.ipsec.esp import HEADER, OutboundSa
 from iosish.ipsec.sa import SecurityAssociation
 from iosish.ipsec.transforms import Mode
-from tests.ipsec.associations import HUB, KINDS, SPOKE, kind_id, other_end, scapys
+from tests.ipsec.associations import HUB, KINDS, SPOKE, kind_id, receiver, scapys
 
 GRE_IPV4 = b"\0\0\x08\0"
 SIZES = (*range(60, 80), 1400)
@@ -45,7 +45,7 @@ def test_scapy_opens_what_we_seal(sa: SecurityAssociation) -> None:
 
 @pytest.mark.parametrize("sa", KINDS, ids=kind_id)
 def test_we_open_what_scapy_seals(sa: SecurityAssociation) -> None:
-    ours, theirs = InboundSa(other_end(sa)), scapys(sa)
+    ours, theirs = receiver(sa), scapys(sa)
     for number, size in enumerate(SIZES, 1):
         packet = IP(src=str(HUB), dst=str(SPOKE)) / GRE() / IP(inner(size))
         with warnings.catch_warnings():

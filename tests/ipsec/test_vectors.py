@@ -10,9 +10,9 @@ import pytest
 
 from iosish.forwarding import gre, ipv4
 from iosish.ipsec import ciphers
-from iosish.ipsec.esp import HEADER, InboundSa, OutboundSa
+from iosish.ipsec.esp import HEADER, OutboundSa
 from iosish.ipsec.transforms import Cipher, Transform
-from tests.ipsec.associations import AES_SHA, other_end, outbound
+from tests.ipsec.associations import AES_SHA, outbound, receiver
 
 STRONGSWAN: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "ike" / "vectors" / "ikev1-strongswan-vectors.json").read_text()
@@ -30,7 +30,7 @@ def test_strongswan_s_esp(direction: str) -> None:
         encryption_key=bytes.fromhex(keys["encryption_key"]),
         integrity_key=bytes.fromhex(keys["integrity_key"]),
     )
-    opening = InboundSa(other_end(sa))
+    opening = receiver(sa)
     packets = [packet for packet in STRONGSWAN["esp_packets"] if packet["from"] == direction]
     assert len(packets) == 2
     for packet in packets:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 
 from iosish.forwarding import ipv4
-from iosish.plane.memory.reassembly import DATAGRAMS_MAX, Reassembly
 from iosish.plane.memory.wire import QUEUE_MAX, Capture, Wire
 from iosish.plane.memory.world import World
 from tests.memory_plane.routers import FA00, FA01, Host, link, route, wanted
@@ -329,39 +328,3 @@ def test_any_packet_is_forwarded_answered_or_dropped(
     path.world.run_until(2.0)
     assert path.a.ping("10.0.2.2")  # and the router still routes
     assert path.world.run_until(lambda: (ECHO_REPLY, "10.0.2.2") in [(i[0], i[2]) for i in path.a.icmp], ceiling=5.0)
-
-
-class TestReassembly:
-    @staticmethod
-    def piece(start: int, payload: bytes, more: bool, identification: int = 1) -> bytes:
-        return bytes(
-            IP(src="10.0.0.1", dst="10.0.0.2", proto=17, id=identification, flags=int(more), frag=start // 8) / payload
-        )
-
-    def test_any_order(self) -> None:
-        reassembly = Reassembly()
-        assert reassembly.add(self.piece(16, b"c" * 5, False), 0.0) is None
-        assert reassembly.add(self.piece(0, b"a" * 8, True), 0.0) is None
-        assert reassembly.add(self.piece(0, b"a" * 8, True), 0.0) is None  # twice
-        whole = reassembly.add(self.piece(8, b"b" * 8, True), 0.0)
-        assert whole == bytes(IP(src="10.0.0.1", dst="10.0.0.2", proto=17, id=1) / (b"a" * 8 + b"b" * 8 + b"c" * 5))
-        assert len(reassembly) == 0
-
-    @pytest.mark.parametrize(
-        ("start", "payload", "more"),
-        [(8, b"x" * 8, True), (0, b"y" * 16, True), (24, b"", False), (24, b"odd", True), (65528, b"z" * 16, False)],
-        ids=["overlap", "other content", "empty", "odd length", "beyond 65535"],
-    )
-    def test_a_lie_throws_the_datagram_away(self, start: int, payload: bytes, more: bool) -> None:
-        reassembly = Reassembly()
-        reassembly.add(self.piece(0, b"a" * 16, True), 0.0)
-        assert reassembly.add(self.piece(start, payload, more), 0.0) is None
-        assert len(reassembly) == 0
-
-    def test_a_flood_is_bounded_and_old_pieces_are_forgotten(self) -> None:
-        reassembly = Reassembly()
-        for identification in range(1000):
-            reassembly.add(self.piece(0, b"a" * 8, True, identification), 0.0)
-        assert len(reassembly) == DATAGRAMS_MAX
-        reassembly.add(self.piece(0, b"a" * 8, True, 5000), 31.0)
-        assert len(reassembly) == 1

@@ -13,6 +13,7 @@ from typing import Protocol
 from iosish.desired import KernelRoute, LinkKind
 from iosish.engine import UdpDatagram
 from iosish.forwarding import gre, ipv4, mss
+from iosish.forwarding.reassembly import Reassembly
 from iosish.forwarding.rules import Forwarder, Outer, Received
 from iosish.forwarding.tables import DropCounters, Tunnel
 from iosish.forwarding.tunnel_state import MULTICAST
@@ -22,7 +23,6 @@ from iosish.plane.memory import icmp
 from iosish.plane.memory.held import HeldPackets
 from iosish.plane.memory.icmp import Failure
 from iosish.plane.memory.interface import Interface
-from iosish.plane.memory.reassembly import Reassembly
 from iosish.plane.memory.routing import Hop, RoutingTable
 from iosish.plane.memory.world import World
 

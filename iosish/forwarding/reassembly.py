@@ -1,4 +1,4 @@
-"""Putting fragments for the router's own addresses together (RFC 791 section 3.2), within bounds."""
+"""Putting fragments of IPv4 packets together (RFC 791 section 3.2), within bounds."""
 
 from __future__ import annotations
 
