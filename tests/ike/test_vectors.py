@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -107,6 +108,69 @@ def test_skeyids_and_the_cipher_key(exchange: Exchange) -> None:
     assert (exchange.keys.d, exchange.keys.a) == found[:2]
     assert exchange.keys.cipher_key.hex() == vector["cipher_key"]
     assert keymat.phase1_iv(exchange.keys, exchange.public_i, exchange.public_r).hex() == vector["phase1_iv"]
+
+
+def test_what_the_file_says_went_in_is_what_the_messages_hold(aes: Exchange) -> None:
+    vector = aes.vector
+    assert aes.cookies.hex() == vector["cky_i"] + vector["cky_r"]
+    assert (aes.public_i.hex(), aes.public_r.hex()) == (vector["gx_i"], vector["gx_r"])
+    assert (aes.nonce_i.hex(), aes.nonce_r.hex()) == (vector["nonce_i"], vector["nonce_r"])
+    assert aes.sa_body.hex() == vector["sa_i_body"]
+    assert aes.hash(True, octets(vector["id_i_body"])).hex() == vector["HASH_I"]
+    assert aes.hash(False, octets(vector["id_r_body"])).hex() == vector["HASH_R"]
+    assert [aes.messages[place][-16:].hex() for place in (4, 5)] == [vector["iv_after_mm5"], vector["iv_after_mm6"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cipher", "key_bits", "octets_wanted"),
+    [
+        (Hash.SHA1, Cipher.AES, 256, 32),
+        (Hash.SHA1, Cipher.AES, 192, 24),
+        (Hash.MD5, Cipher.TRIPLE_DES, 0, 24),
+        (Hash.MD5, Cipher.AES, 256, 32),
+    ],
+)
+def test_a_key_longer_than_the_hash_is_stretched(kind: Hash, cipher: Cipher, key_bits: int, octets_wanted: int) -> None:
+    """RFC 2409 appendix B, written out: K1 = prf(SKEYID_e, 0), K2 = prf(SKEYID_e, K1), Ka = K1 | K2."""
+    name = kind.name.lower()
+    cookies, shared, skeyid = bytes(range(16)), bytes(96), b"skeyid"
+    d = hmac.new(skeyid, shared + cookies + b"\0", name).digest()
+    a = hmac.new(skeyid, d + shared + cookies + b"\1", name).digest()
+    e = hmac.new(skeyid, a + shared + cookies + b"\2", name).digest()
+    k1 = hmac.new(e, b"\0", name).digest()
+    k2 = hmac.new(e, k1, name).digest()
+    found = keymat.derive(kind, cipher, key_bits, skeyid, shared, cookies)
+    assert found.cipher_key == (k1 + k2)[:octets_wanted]
+    iv = bytes(found.cipher.block)
+    assert found.cipher.decrypt(iv, found.cipher.encrypt(iv, b"16 octets, or 2x")) == b"16 octets, or 2x"
+
+
+@pytest.mark.parametrize(
+    ("transform", "split"),
+    [
+        (Transform(EspCipher.AES_CBC, 256, Integrity.SHA256), (32, 32)),
+        (Transform(EspCipher.TRIPLE_DES, 0, Integrity.MD5), (24, 16)),
+        (Transform(EspCipher.AES_GCM, 256), (36, 0)),  # the salt is the last 4 octets
+        (Transform(EspCipher.NULL, 0, Integrity.SHA512), (0, 64)),
+    ],
+)
+def test_keys_with_perfect_forward_secrecy(aes: Exchange, transform: Transform, split: tuple[int, int]) -> None:
+    """RFC 2409 5.5, written out: the quick mode's own secret stands at the front of every round."""
+    nonces, secret, spi = b"nonce i nonce r", b"g(qm)^xy", b"\0\0\1\0"
+    seed = secret + b"\3" + spi + nonces
+    material = block = hmac.new(aes.keys.d, seed, "sha1").digest()
+    while len(material) < sum(split):
+        block = hmac.new(aes.keys.d, block + seed, "sha1").digest()
+        material += block
+    encryption, integrity = keymat.esp_keys(aes.keys, transform, spi, nonces, secret)
+    assert (len(encryption), len(integrity)) == split
+    assert encryption + integrity == material[: sum(split)]
+    assert keymat.esp_keys(aes.keys, transform, spi, nonces) != (encryption, integrity)
+
+
+def test_no_key_shows(aes: Exchange) -> None:
+    assert aes.vector["SKEYID_d"] not in repr(aes.keys) and repr(aes.keys.d) not in repr(aes.keys)
+    assert repr(aes.keys) == "Keys(hash=<Hash.SHA1: 2>)"
 
 
 @pytest.mark.parametrize("place", [4, 5])
