@@ -1,6 +1,6 @@
 """The `crypto` lines of a configuration: IKE's policies, keys and profiles, and what IPsec does to packets.
 
-Words of IOS stand as IOS spells them (`encryption="aes 256"`, `cipher="esp-aes 192"`); `iosish/protection.py` makes of
+Words of IOS stand as IOS spells them (`encryption="aes 256"`, `cipher="esp-aes 192"`); `iosish/protection` makes of
 them what the engines are told. An address that stands for a single host has the mask 255.255.255.255.
 """
 
