@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher as Context
 from cryptography.hazmat.primitives.ciphers import CipherAlgorithm, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,11 +25,6 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from iosish.ipsec.transforms import GCM_SALT_OCTETS, Cipher, Integrity, Transform
-
-try:
-    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-except ImportError:  # before cryptography 43
-    from cryptography.hazmat.primitives.ciphers.algorithms import TripleDES
 
 Packet: TypeAlias = bytes | bytearray | memoryview
 
