@@ -16,8 +16,8 @@ from hmac import compare_digest
 from typing import NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher as Context
 from cryptography.hazmat.primitives.ciphers import CipherAlgorithm, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
