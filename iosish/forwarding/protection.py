@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from ipaddress import IPv4Address
 from typing import TypeAlias
 
@@ -16,6 +18,7 @@ from iosish.ipsec.sa import SaCounters, SaKey, SecurityAssociation
 
 REFUSED_MAX = 64
 MISSED_MAX = 1024
+USED_KEYS_MAX = 16384
 
 #: No ICMP error lowers a path MTU further: what Linux takes for the least (RFC 1191 asks for 68, which carries no ESP).
 PATH_MTU_MIN = 552
@@ -48,6 +51,7 @@ class Protection:
         self._count = count
         self._inbound: dict[int, InboundSa] = {}
         self._outbound: dict[SaKey, OutboundSa] = {}
+        self._used_keys: OrderedDict[bytes, None] = OrderedDict()  # hashes of those of outbound SAs, also when gone
         self._by_way: dict[Way, list[OutboundSa]] = {}  # in the order in which they were installed
         self._ways: dict[tuple[str, bytes], Ways] = {}
         self._path_mtus = PathMtus(PATH_MTU_MIN)
@@ -64,7 +68,11 @@ class Protection:
         return self._ways.setdefault((crypto_map, local), {})
 
     def install(self, sa: SecurityAssociation) -> None:
-        """The newest outbound SA to a peer is the one that is used. Raises ValueError for keys that do not fit."""
+        """The newest outbound SA to a peer is the one that is used.
+
+        Raises ValueError for keys that do not fit, and for those of an SA that was here before: its numbers would begin
+        again, which gives away what GCM protects.
+        """
         key = SaKey(sa.spi, sa.inbound, sa.peer)
         if sa.inbound:
             there = self._inbound.get(sa.spi)
@@ -75,6 +83,12 @@ class Protection:
         if sealing is not None and sealing.sa == sa:
             return  # its sequence numbers go on
         new = OutboundSa(sa, self._worn.append)
+        keys = sha256(sa.encryption_key + sa.integrity_key).digest()
+        if keys in self._used_keys:
+            raise ValueError("keys that were used before")
+        self._used_keys[keys] = None
+        if len(self._used_keys) > USED_KEYS_MAX:
+            del self._used_keys[next(iter(self._used_keys))]
         self.remove(key)
         self._outbound[key] = new
         way = way_of(sa)

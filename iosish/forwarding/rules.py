@@ -298,8 +298,8 @@ class Forwarder:
     def install(self, sa: SecurityAssociation, now: float) -> list[tuple[str, Outer]]:
         """Put an SA in place; gives the packets that waited for it, each with its tunnel, in order.
 
-        One that is there already goes on as it is. One whose keys do not fit its transform is not put in place, and
-        counted.
+        One that is there already goes on as it is. One whose keys do not fit its transform, or were used before, is not
+        put in place, and counted.
         """
         try:
             self._protection.install(sa)

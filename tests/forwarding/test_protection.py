@@ -19,7 +19,7 @@ from iosish.forwarding.rules import Forwarder, Outer, Received
 from iosish.forwarding.tables import Tunnel
 from iosish.forwarding.tunnel_state import MULTICAST
 from iosish.ipsec.sa import SaKey, SecurityAssociation
-from iosish.ipsec.transforms import Cipher, Mode, Transform
+from iosish.ipsec.transforms import Cipher, DfBit, Mode, Transform
 from tests.forwarding.packets import raw
 from tests.forwarding.test_rules import HUB as CLEAR_HUB
 from tests.forwarding.test_rules import R1, R2, R3, R4, framed, heard, inner, reasons
@@ -378,6 +378,41 @@ class TestWhichSa:
         assert hub.sa_counters() == {}
         assert hub.transmit("Tunnel0", 2, inner(), 1.0) == []
         assert [outer[0] for _, outer in hub.install(to(), 1.0)] == [R2]
+
+    def test_keys_of_one_that_was_here_before_are_not_used_again(self) -> None:
+        hub = forwarder(sas=(to(),))
+        hub.remove(key_of(to()), 1.0)
+        for again in (to(), replace(to(), spi=9), replace(to(), df=DfBit.SET)):
+            hub.install(again, 1.0)
+        assert hub.transmit("Tunnel0", 2, inner(), 1.0) == []
+        assert reasons(hub) == {"unusable SA": 3}
+
+    @given(
+        steps=st.lists(
+            st.tuples(
+                st.sampled_from(["install", "remove", "send", "send", "configure", "drop all"]), st.integers(1, 4)
+            ),
+            max_size=60,
+        )
+    )
+    def test_no_number_of_an_sa_is_ever_used_twice(self, steps: list[tuple[str, int]]) -> None:
+        hub, sent = forwarder(), []
+        for step, which in steps:
+            sa = to((R2, R3)[which % 2], which)
+            match step:
+                case "install":
+                    sent += [outer for _, outer in hub.install(sa, 1.0)]
+                case "remove":
+                    hub.remove(key_of(sa), 1.0)
+                case "configure":
+                    hub.configure({"Tunnel0": replace(HUB, mtu=1000 + which)}, 1.0)
+                case "drop all":
+                    hub.drop_all_sas()
+                case _:
+                    sent += hub.transmit("Tunnel0", 2 + which % 2, inner(), 1.0)
+                    sent += hub.transmit("Tunnel0", MULTICAST, HELLO, 1.0)
+        headers = [outer[4][:8] for outer in sent]
+        assert len(headers) == len(set(headers))
 
     def test_keys_that_do_not_fit_put_nothing_in_place(self) -> None:
         hub = forwarder(
