@@ -1,0 +1,107 @@
+"""Dead peer detection, both roles (RFC 3706): periodic, or on demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iosish.ike import constants as c
+from iosish.ike import notices
+from iosish.ike.attributes import Protocol
+from iosish.ike.isakmp_sa import IsakmpSa
+from iosish.ike.node import ISAKMP
+from iosish.ike.payloads import Notification, NotifyType
+
+if TYPE_CHECKING:
+    from iosish.ike.core import Core
+
+SEQUENCE_OCTETS = 4
+WINDOW = 1 << 31
+
+
+def start(core: Core, sa: IsakmpSa, now: float) -> None:
+    """An SA is up: ask periodically if so configured."""
+    sa.dpd_sequence = core.node.random.getrandbits(31)
+    if sa.keepalive is not None and sa.peer_dpd and sa.keepalive.periodic:
+        core.node.after("dpd", sa, sa.peer, now + sa.keepalive.interval_s)
+
+
+def used(core: Core, sa: IsakmpSa, sent: bool, received: bool, now: float) -> None:
+    """Packets went by the SAs of this peer; on demand one asks when they only go and nothing comes."""
+    if received:
+        heard(core, sa, now)
+    elif (
+        sent
+        and sa.keepalive is not None
+        and sa.peer_dpd
+        and not sa.keepalive.periodic
+        and not sa.dpd_tries
+        and now - sa.heard_at >= sa.keepalive.interval_s
+    ):
+        _ask(core, sa, now)
+
+
+def heard(core: Core, sa: IsakmpSa, now: float) -> None:
+    """The peer is there: by anything that only it can have sent."""
+    sa.heard_at = now
+    if sa.dpd_tries:
+        sa.dpd_tries = 0
+        core.node.cancel("dpd", sa, sa.peer)
+        if sa.keepalive is not None and sa.keepalive.periodic:
+            core.node.after("dpd", sa, sa.peer, now + sa.keepalive.interval_s)
+
+
+def due(core: Core, sa: IsakmpSa, now: float) -> None:
+    """The interval is over, or an answer did not come."""
+    if sa.dpd_tries > c.DPD_RETRIES:
+        core.node.say(ISAKMP, sa.peer, "ISAKMP:(%d):peer %s not responding!", sa.connection_id, sa.peer)
+        core.peer_dead(sa, now)
+    elif sa.keepalive is not None:
+        _ask(core, sa, now)
+
+
+def _ask(core: Core, sa: IsakmpSa, now: float) -> None:
+    if sa.keepalive is None:
+        return
+    sa.dpd_tries += 1
+    sa.dpd_sequence = (sa.dpd_sequence + 1) & 0xFFFFFFFF
+    core.node.say(
+        ISAKMP,
+        sa.peer,
+        "ISAKMP:(%d):DPD/R_U_THERE sent to peer %s (seq 0x%X)",
+        sa.connection_id,
+        sa.peer,
+        sa.dpd_sequence,
+    )
+    _send(core, sa, NotifyType.R_U_THERE, sa.dpd_sequence, now)
+    core.node.after("dpd", sa, sa.peer, now + sa.keepalive.retry_s)
+
+
+def receive(core: Core, sa: IsakmpSa, payload: Notification, now: float) -> None:
+    """A question is answered if its number may be new; an answer counts if it is to our last question."""
+    if len(payload.data) != SEQUENCE_OCTETS or payload.spi not in (b"", sa.cookie_i + sa.cookie_r):
+        core.node.counters["bad DPD message"] += 1
+        return
+    sequence = int.from_bytes(payload.data, "big")
+    if payload.type == NotifyType.R_U_THERE:
+        # The same number once more is the same question, whose answer was lost.
+        if sa.dpd_seen is not None and (sequence - sa.dpd_seen) % (1 << 32) >= WINDOW:
+            core.node.counters["DPD replay"] += 1
+            return
+        sa.dpd_seen = sequence
+        core.node.say(
+            ISAKMP,
+            sa.peer,
+            "ISAKMP:(%d):DPD/R_U_THERE received from peer %s, sequence 0x%X",
+            sa.connection_id,
+            sa.peer,
+            sequence,
+        )
+        _send(core, sa, NotifyType.R_U_THERE_ACK, sequence, now)
+    elif sequence != sa.dpd_sequence:
+        core.node.counters["bad DPD message"] += 1
+
+
+def _send(core: Core, sa: IsakmpSa, kind: NotifyType, sequence: int, now: float) -> None:
+    cookies = sa.cookie_i + sa.cookie_r
+    payload = Notification(Protocol.ISAKMP, cookies, kind, sequence.to_bytes(SEQUENCE_OCTETS, "big"))
+    notices.send(core, sa, (payload,), now)

@@ -1,0 +1,99 @@
+"""What all parts of the engine share: configuration, time, chance, counters, and the way out."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Hashable
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from iosish.deadlines import Deadlines
+from iosish.engine import DebugEvent, Event, LogEvent, UdpDatagram
+from iosish.ike import constants as c
+from iosish.ike.config import IkeConfig
+from iosish.rate_limit import RateLimit
+
+ISAKMP = "crypto isakmp"
+ISAKMP_ERROR = "crypto isakmp error"
+IPSEC = "crypto ipsec"
+IPSEC_ERROR = "crypto ipsec error"
+
+
+class Key(NamedTuple):
+    """What a deadline is for: the reason ("retransmission", "lifetime", ...) and the object it concerns."""
+
+    reason: str
+    subject: Hashable
+    peer: IPv4Address
+
+
+class Node:
+    """`debug` are the topics of debugging that are wanted."""
+
+    def __init__(self, source: random.Random) -> None:
+        self.random = source
+        self.config = IkeConfig()
+        self.deadlines: Deadlines[Key] = Deadlines()
+        self.counters: Counter[str] = Counter()
+        self.debug: frozenset[str] = frozenset()
+        self.senders = RateLimit(c.PEER_BURST, c.PEER_RATE, c.MAX_PEERS)
+        self.notifies = RateLimit(c.NOTIFY_BURST, c.NOTIFY_RATE, c.MAX_PEERS)
+        self.recoveries = RateLimit(c.RECOVERY_BURST, c.RECOVERY_RATE, c.MAX_PEERS)
+        self.aggressive = RateLimit(c.AGGRESSIVE_BURST, c.AGGRESSIVE_RATE, 1)
+        self._lines = RateLimit(c.LOG_BURST, c.LOG_RATE, c.MAX_PEERS)
+        self._all_lines = RateLimit(c.ALL_LOG_BURST, c.ALL_LOG_RATE, c.MAX_PEERS)
+        self._datagrams: list[UdpDatagram] = []
+        self._events: list[Event] = []
+        self._connection_id = c.FIRST_CONNECTION_ID - 1
+
+    def between(self, least: float, most: float) -> float:
+        return least + (most - least) * self.random.random()
+
+    def next_connection_id(self) -> int:
+        self._connection_id += 1
+        return self._connection_id
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def after(self, reason: str, subject: Hashable, peer: IPv4Address, at: float) -> None:
+        """Set the deadline `reason` of `subject`; an older one for the same is replaced."""
+        self.deadlines.set(Key(reason, subject, peer), at)
+
+    def cancel(self, reason: str, subject: Hashable, peer: IPv4Address) -> None:
+        self.deadlines.cancel(Key(reason, subject, peer))
+
+    def pending(self, reason: str, subject: Hashable, peer: IPv4Address) -> float | None:
+        return self.deadlines.get(Key(reason, subject, peer))
+
+    # --- the way out ------------------------------------------------------------------------------------------------
+
+    def send(self, datagram: UdpDatagram) -> None:
+        if len(self._datagrams) < c.MAX_QUEUED:
+            self._datagrams.append(datagram)
+        else:
+            self.counters["queue is full"] += 1
+
+    def tell(self, event: Event) -> None:
+        """An event that must not be lost."""
+        self._events.append(event)
+
+    def log_about(self, peer: IPv4Address, line: LogEvent, now: float) -> bool:
+        """A line that `peer` can cause: only so many of one kind, also when the peers are made up."""
+        allowed = self._lines.allows((peer, line.mnemonic), now) and self._all_lines.allows(line.mnemonic, now)
+        if allowed and len(self._events) < c.MAX_QUEUED:
+            self._events.append(line)
+        return allowed
+
+    def say(self, topic: str, peer: IPv4Address | None, text: str, *values: object) -> None:
+        """A debug line, `text % values`; costs next to nothing while nobody wants `topic`."""
+        if topic in self.debug and len(self._events) < c.MAX_QUEUED:
+            self._events.append(DebugEvent(topic, text % values if values else text, peer))
+
+    def take_datagrams(self) -> list[UdpDatagram]:
+        taken, self._datagrams = self._datagrams, []
+        return taken
+
+    def take_events(self) -> list[Event]:
+        taken, self._events = self._events, []
+        return taken
