@@ -132,6 +132,9 @@ class Protection:
 
     # In
 
+    def knows(self, packet: Packet) -> bool:
+        return int.from_bytes(packet[:4], "big") in self._inbound
+
     def open(
         self, source: bytes, destination: bytes, packet: Packet, now: float, in_udp: bool
     ) -> tuple[InboundSa, bytes] | None:

@@ -231,6 +231,10 @@ class Forwarder:
         """A GRE packet (header first) from the outer `source` to our `destination`; None when it was dropped."""
         return self._take_in(source, destination, frame, None, now)
 
+    def knows(self, packet: Packet) -> bool:
+        """Whether there is an inbound SA with the SPI of an ESP packet (SPI first)."""
+        return self._protection.knows(packet)
+
     def receive_esp(
         self, source: bytes, destination: bytes, packet: Packet, now: float, udp_ports: tuple[int, int] | None
     ) -> Received | None:

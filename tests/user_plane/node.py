@@ -24,7 +24,7 @@ from typing import Any
 
 from iosish.desired import Desired, EspRefusal, LinkState
 from iosish.engine import Datagram, LogEvent, UdpDatagram
-from iosish.ipsec.sa import SaCounters, SaKey
+from iosish.ipsec.sa import SaChange, SaCounters, SaKey
 
 #: No wait in a test takes longer, unless something is broken.
 CEILING_S = 15.0
@@ -172,8 +172,8 @@ class Node:
         self.desired = several[-1]
         self._ask("apply_often", several)
 
-    def breath(self, *calls: Desired | Datagram) -> None:
-        """Apply and send, in this order and in one breath, then wait."""
+    def breath(self, *calls: Desired | Datagram | UdpDatagram | SaChange) -> None:
+        """Apply, send and secure, in this order and in one breath, then wait."""
         self._ask("breath", calls)
 
     def hurt(self, times: int) -> None:
@@ -302,6 +302,10 @@ async def _serve() -> None:
             for call in values[0]:
                 if isinstance(call, Desired):
                     plane.apply(call)
+                elif isinstance(call, SaChange):
+                    plane.secure(call)
+                elif isinstance(call, UdpDatagram):
+                    plane.send_ike(call)
                 else:
                     plane.send(call)
             await plane.settled()

@@ -15,8 +15,12 @@ from iosish.forwarding.tables import InterfaceCounters, Tunnel
 
 #: Control to forwarder: tables; a TAP (its descriptor comes along) and its end; NHRP to send; counters wanted.
 TABLES, TAP, NO_TAP, SEND, COUNT = b"T", b"A", b"D", b"S", b"C"
+#: SAs to put in place and to take out; UDP 4500 (with its descriptor, or without: its end); IKE to send from there.
+SECURE, PORT, IKE = b"I", b"P", b"M"
 #: Forwarder to control: NHRP that came; peers that data went to; refused packets; counters; why it ends.
 RECEIVED, USED, REFUSED, COUNTED, ENDED = b"N", b"U", b"R", b"K", b"E"
+#: Counters of SAs, before those that were asked for; IKE that came; SAs missed, used and worn; refused ESP.
+SA_COUNTED, IKE_RECEIVED, MISSED, SAS_USED, WORN, ESP_REFUSED = b"k", b"m", b"w", b"u", b"o", b"r"
 
 BUFFER_BYTES = 4 * 1024 * 1024
 MESSAGE_BYTES = 1024 * 1024

@@ -10,19 +10,33 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
-from iosish.desired import PlaneSink
-from iosish.engine import Datagram, LogEvent
-from iosish.forwarding.tables import InterfaceCounters, Tunnel
-from iosish.plane.user import channel, forwarder
+from iosish.desired import EspRefusal, PlaneCounters, PlaneSink, SaChange
+from iosish.engine import Datagram, LogEvent, UdpDatagram
+from iosish.forwarding.tables import Tunnel
+from iosish.ipsec.sa import SaCounters, SaKey
+from iosish.plane import udp_4500
+from iosish.plane.user import channel, forwarder, sa_values
 from iosish.plane.user.channel import pack
 from iosish.plane.user.refusals import Refusals
 
 #: A forwarder that ends sooner than this after its start is replaced only when as much time has gone by.
 MIN_LIFE_S = 1.0
 COUNTERS_WITHIN_S = 1.0
-#: When so many messages to the forwarder wait for room, NHRP is lost, as on a full link. Tables and devices are not.
+#: When so many messages to the forwarder wait for room, NHRP and IKE are lost, as on a full link. Tables, SAs and
+#: devices are not.
 QUEUE_MAX = 1000
+#: Messages taken from the forwarder before others have their turn.
+BURST = 64
+
+
+class _Waiting(NamedTuple):
+    """A message with its descriptor, or what is to be done when all before it has been handed over."""
+
+    message: bytes
+    descriptor: int | None = None
+    do: Callable[[], None] | None = None
 
 
 class ForwarderLink:
@@ -33,12 +47,14 @@ class ForwarderLink:
         self._taps = taps
         self._loop = asyncio.get_running_loop()
         self._channel: socket.socket | None = None
-        self._waiting: deque[tuple[bytes, int | None]] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._port: int | None = None
         self._carried: Mapping[str, Tunnel] = {}
         self._forked_at = 0.0
         self._why = ""
         self._replacing: asyncio.TimerHandle | None = None
-        self._counting: asyncio.Future[tuple[dict[str, InterfaceCounters], dict[str, int]]] | None = None
+        self._counting: asyncio.Future[PlaneCounters] | None = None
+        self._sas_counted: dict[SaKey, SaCounters] = {}
         self._refusals = Refusals()
         self.pid: int | None = None
 
@@ -60,6 +76,28 @@ class ForwarderLink:
     def drop_tap(self, tunnel: str) -> None:
         self._tell(pack(channel.NO_TAP, tunnel))
 
+    def secure(self, change: SaChange) -> None:
+        """Hand over SAs; they are in force before all that is told afterwards, also when the next forwarder starts."""
+        for step in sa_values.pack_change(change):
+            self._tell(pack(channel.SECURE, step), kept=True)
+
+    def open(self, port: int | None) -> None:
+        """Hand over the descriptor of UDP 4500, which stays the caller's; None when it is closed."""
+        self._port = port
+        self._tell(pack(channel.PORT, None), None if port is None else os.dup(port))
+
+    def send_ike(self, datagram: UdpDatagram) -> None:
+        """Send IKE from UDP 4500; it is lost while the forwarder does not keep up."""
+        value = datagram.local.packed, datagram.peer.packed, datagram.peer_port, datagram.payload
+        self._offer(pack(channel.IKE, value))
+
+    def after(self, do: Callable[[], None]) -> None:
+        """Do something when all that was told has been handed over; it is lost while the forwarder does not keep up."""
+        if not self._waiting:
+            do()
+        elif len(self._waiting) < QUEUE_MAX:
+            self._waiting.append(_Waiting(b"", do=do))
+
     def start(self) -> None:
         """Fork the forwarder. Raises OSError."""
         own, its = channel.pair()
@@ -75,9 +113,9 @@ class ForwarderLink:
             self._loop.remove_writer(self._channel)
             self._channel.close()
             self._channel = None
-        for _, descriptor in self._waiting:
-            if descriptor is not None:
-                os.close(descriptor)
+        for waiting in self._waiting:
+            if waiting.descriptor is not None:
+                os.close(waiting.descriptor)
         self._waiting.clear()
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -94,16 +132,25 @@ class ForwarderLink:
         self._sink.noticed(
             LogEvent("IOSISH", 3, "FORWARDER", f"The forwarder process ended{why}; a new one takes over")
         )
+        self._sink.sas_lost()
         wait_s = 0.0 if lived_s >= MIN_LIFE_S else MIN_LIFE_S
         self._replacing = self._loop.call_later(wait_s, self._replace)
 
     def _replace(self) -> None:
-        """Start the next one, with the same tables and devices."""
+        """Start the next one, with the same tables and devices, and the SAs that were made since the last one ended."""
         self._replacing = None
+        kept, self._waiting = self._waiting, deque()
         self.start()
         self._tell(pack(channel.TABLES, channel.pack_tunnels(self._carried)))
         for tunnel, descriptor in self._taps():
             self.add_tap(tunnel, descriptor)
+        if self._port is not None:
+            self.open(self._port)
+        for waiting in kept:
+            if waiting.do is not None:
+                self.after(waiting.do)
+            else:
+                self._tell(waiting.message)
 
     def carry(self, tunnels: Mapping[str, Tunnel]) -> None:
         """Give the forwarder its tables. One that still waits is overtaken: the latest is right for all behind it."""
@@ -111,9 +158,9 @@ class ForwarderLink:
             return
         self._carried = tunnels
         message = pack(channel.TABLES, channel.pack_tunnels(tunnels))
-        for place, (waiting, _) in enumerate(self._waiting):
-            if waiting[:1] == channel.TABLES:
-                self._waiting[place] = message, None
+        for place, waiting in enumerate(self._waiting):
+            if waiting.message[:1] == channel.TABLES:
+                self._waiting[place] = _Waiting(message)
                 return
         self._tell(message)
 
@@ -122,12 +169,13 @@ class ForwarderLink:
         if len(self._waiting) < QUEUE_MAX:
             self._tell(message)
 
-    def _tell(self, message: bytes, descriptor: int | None = None) -> None:
-        if self._channel is None:
+    def _tell(self, message: bytes, descriptor: int | None = None, *, kept: bool = False) -> None:
+        """Without a forwarder only what is `kept` waits for the next one: that gets the rest from us anew."""
+        if self._channel is None and not kept:
             if descriptor is not None:
                 os.close(descriptor)
             return
-        self._waiting.append((message, descriptor))
+        self._waiting.append(_Waiting(message, descriptor))
         if len(self._waiting) == 1:
             self._flush()
 
@@ -135,21 +183,24 @@ class ForwarderLink:
         if self._channel is None:
             return
         while self._waiting:
-            message, descriptor = self._waiting[0]
-            try:
-                socket.send_fds(self._channel, [message], [] if descriptor is None else [descriptor])
-            except BlockingIOError:
-                self._loop.add_writer(self._channel, self._flush)
-                return
-            except OSError:
-                pass  # the reader sees that the forwarder is gone, or the message cannot be sent at all
+            message, descriptor, do = self._waiting[0]
+            if do is None:
+                try:
+                    socket.send_fds(self._channel, [message], [] if descriptor is None else [descriptor])
+                except BlockingIOError:
+                    self._loop.add_writer(self._channel, self._flush)
+                    return
+                except OSError:
+                    pass  # the reader sees that the forwarder is gone, or the message cannot be sent at all
             self._waiting.popleft()
             if descriptor is not None:
                 os.close(descriptor)
+            if do is not None:
+                do()
         self._loop.remove_writer(self._channel)
 
     def _heard(self) -> None:
-        for _ in range(forwarder.BURST):
+        for _ in range(BURST):
             if self._channel is None:
                 return
             try:
@@ -175,12 +226,29 @@ class ForwarderLink:
                     self._sink.dropped(tunnel, reason, IPv4Address(source))
             case channel.ENDED, str(why):
                 self._why = f" ({why})"
+            case channel.IKE_RECEIVED, (bytes(local), bytes(peer), int(port), bytes(payload)):
+                own = IPv4Address(local), udp_4500.NAT_T_PORT
+                self._sink.ike_received(UdpDatagram(*own, IPv4Address(peer), port, payload))
+            case channel.MISSED, list(missed):
+                for tunnel, peer in missed:
+                    self._sink.sa_missed(tunnel, IPv4Address(peer))
+            case channel.SAS_USED, list(counted):
+                self._sink.sas_used(sa_values.unpack_counters(counted))
+            case channel.WORN, list(keys):
+                for key in keys:
+                    self._sink.sa_worn(sa_values.unpack_key(key))
+            case channel.ESP_REFUSED, list(refused):
+                for reason, local, source, spi, sequence in refused:
+                    self._sink.esp_refused(EspRefusal(reason, IPv4Address(local), IPv4Address(source), spi, sequence))
+            case channel.SA_COUNTED, list(counted):
+                self._sas_counted.update(sa_values.unpack_counters(counted))
             case channel.COUNTED, (dict(counters), dict(drops)):
+                sas, self._sas_counted = self._sas_counted, {}
                 if self._counting is not None and not self._counting.done():
-                    self._counting.set_result((channel.unpack_counters(counters), drops))
+                    self._counting.set_result(PlaneCounters(channel.unpack_counters(counters), drops, sas))
 
-    async def counters(self) -> tuple[dict[str, InterfaceCounters], dict[str, int]]:
-        """Counters of the tunnels, and drops by reason; empty when the forwarder does not answer."""
+    async def counters(self) -> PlaneCounters:
+        """Counters of the tunnels and SAs, and drops by reason; empty when the forwarder does not answer."""
         if self._counting is None or self._counting.done():
             self._counting = self._loop.create_future()
             self._offer(pack(channel.COUNT, None))
@@ -188,4 +256,4 @@ class ForwarderLink:
             return await asyncio.wait_for(asyncio.shield(self._counting), COUNTERS_WITHIN_S)
         except TimeoutError:
             self._counting = None  # the forwarder that was asked may be gone: the next one who asks asks anew
-            return {}, {}
+            return PlaneCounters()

@@ -8,12 +8,13 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Interface
-from pathlib import Path
 
 from pyroute2.netlink.exceptions import NetlinkError
 
 from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink, SaChange
 from iosish.engine import Datagram, LogEvent, UdpDatagram
+from iosish.forwarding import ipv4
+from iosish.plane import udp_4500
 from iosish.plane.device_name import device_name, other_names
 from iosish.plane.plan import (
     AddAddress,
@@ -33,8 +34,10 @@ from iosish.plane.plan import (
     in_the_way,
     plan,
 )
-from iosish.plane.user import kernel
+from iosish.plane.user import kernel, sockets
 from iosish.plane.user.forwarder_link import QUEUE_MAX, ForwarderLink
+from iosish.plane.user.ike_ports import IkePorts
+from iosish.plane.user.link_state import link_state
 from iosish.plane.user.mss_clamp import MssClamp
 
 #: Steps that failed are tried again this much later.
@@ -72,7 +75,9 @@ class UserPlane:
         self._listener: socket.socket | None = None
         self._loop = asyncio.get_running_loop()
         self._forwarder = ForwarderLink(sink, self._taps)
-        self._held: list[Datagram] = []
+        self._ike_ports = IkePorts(sink, self._forwarder.open)
+        self._muted: socket.socket | None = None
+        self._held: list[Datagram | UdpDatagram] = []
         self._settings_before: dict[str, int] = {}
         self._mss_clamp = MssClamp()
 
@@ -81,6 +86,7 @@ class UserPlane:
     async def start(self) -> None:
         """Open netlink and fork the forwarder. Raises OSError without the rights for it."""
         self._settings_before = kernel.set_namespace()
+        self._muted = sockets.mute(ipv4.GRE)  # also while no forwarder is there, clear GRE gets no answer
         self._forwarder.start()
         self._kernel = kernel.Kernel()
         await self._kernel.bring_up_loopback()
@@ -94,31 +100,48 @@ class UserPlane:
         self._desired = desired
         self._asked = True
         self._forwarder.carry(desired.tunnels)
+        self._ike_ports.want(desired.ike)
         self._settled.clear()
         self._wanted.set()
 
     def send(self, datagram: Datagram) -> None:
         """What is asked about a packet leaves after that packet: first the neighbours that it may wait for are set."""
-        if self._settled.is_set():
+        self._send(datagram)
+
+    def secure(self, change: SaChange) -> None:
+        self._forwarder.secure(change)
+
+    def send_ike(self, datagram: UdpDatagram) -> None:
+        """Its address and its route may be in a picture that is not in the kernel yet."""
+        self._send(datagram)
+
+    def _send(self, datagram: Datagram | UdpDatagram) -> None:
+        if not self._settled.is_set():
+            if len(self._held) < QUEUE_MAX:
+                self._held.append(datagram)
+        else:
+            self._hand_over(datagram)
+
+    def _hand_over(self, datagram: Datagram | UdpDatagram) -> None:
+        if isinstance(datagram, Datagram):
             self._forwarder.send(datagram.interface, datagram.peer, datagram.payload)
-        elif len(self._held) < QUEUE_MAX:
-            self._held.append(datagram)
-
-    def secure(self, change: SaChange) -> None: ...
-
-    def send_ike(self, datagram: UdpDatagram) -> None: ...
+        elif datagram.local_port == udp_4500.NAT_T_PORT:
+            self._forwarder.send_ike(datagram)
+        else:
+            self._forwarder.after(lambda: self._ike_ports.send(datagram))
 
     async def settled(self) -> None:
         """Wait until what was applied last is in the kernel."""
         await self._settled.wait()
 
     async def counters(self) -> PlaneCounters:
-        tunnels, drops = await self._forwarder.counters()
+        carried = await self._forwarder.counters()
         interfaces = {device: name for name, device in self._devices.items()}
         interfaces = {device: name for device, name in interfaces.items() if name not in self._desired.tunnels}
         counters = await self._kernel.read_counters(interfaces)
-        counters.update({name: counted for name, counted in tunnels.items() if name in self._desired.tunnels})
-        return PlaneCounters(counters, drops)
+        tunnels = carried.interfaces.items()
+        counters.update({name: counted for name, counted in tunnels if name in self._desired.tunnels})
+        return replace(carried, interfaces=counters)
 
     async def arp(self) -> tuple[ArpEntry, ...]:
         physical = {
@@ -147,7 +170,10 @@ class UserPlane:
             self._listener.close()
             self._listener = None
             self._kernel.close()
+        self._ike_ports.close()
         self._forwarder.end()
+        if self._muted is not None:
+            self._muted.close()
         kernel.restore_namespace(self._settings_before)
 
     async def _take_back(self, final: bool) -> None:
@@ -207,7 +233,7 @@ class UserPlane:
                 self._settled.set()
                 held, self._held = held + self._held, []
             for datagram in held:
-                self._forwarder.send(datagram.interface, datagram.peer, datagram.payload)
+                self._hand_over(datagram)
 
     async def _reach(self, desired: Desired) -> None:
         if self._stale or self._applied is None or not _only_neighbours(self._applied, desired):
@@ -343,17 +369,10 @@ class UserPlane:
                 self._sink.link_changed(state)
 
     def _state(self, name: str, desired: Desired, observed: Observed) -> LinkState:
-        device = self._devices[name]
-        there = observed.devices.get(device)
-        if in_the_way(desired.links[name], device, observed, self._owned()):
+        link, device = desired.links[name], self._devices[name]
+        if in_the_way(link, device, observed, self._owned()):
             return LinkState(name, present=False, reason=f"a device {device} of others is in the way")
-        if there is None:
-            reason = self._reasons.get(device, f"no device {device}")
-            return LinkState(name, present=False, reason=reason)
-        addresses = observed.addresses.get(device, ())
-        state = LinkState(name, True, there.carrier, there.mtu, there.mac, addresses, self._reasons.get(device))
-        physical = desired.links[name].kind is LinkKind.PHYSICAL
-        return replace(state, speed_kbps=_speed_kbps(device) if physical else None)
+        return link_state(link, device, observed, self._reasons.get(device))
 
 
 def _only_neighbours(before: Desired, desired: Desired) -> bool:
@@ -362,12 +381,3 @@ def _only_neighbours(before: Desired, desired: Desired) -> bool:
         return False
     kinds = {name: tunnel.multipoint for name, tunnel in before.tunnels.items()}
     return kinds == {name: tunnel.multipoint for name, tunnel in desired.tunnels.items()}
-
-
-def _speed_kbps(device: str) -> int | None:
-    """What the device says of its speed; None where it says nothing."""
-    try:
-        speed = int(Path("/sys/class/net", device, "speed").read_text())
-    except (OSError, ValueError):
-        return None
-    return speed * 1000 if speed > 0 else None

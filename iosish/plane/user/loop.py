@@ -1,0 +1,236 @@
+"""The forwarder's loop: packets between TAP devices and the wire, by the forwarding rules.
+
+It takes its tables and SAs over the channel. One loop on epoll; a burst from each source at a time, so that no source
+starves another, and the channel before all packets.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Mapping
+from functools import partial
+from ipaddress import IPv4Address
+from typing import Any
+
+from iosish.forwarding import gre
+from iosish.forwarding.rules import Forwarder, Received
+from iosish.forwarding.tunnel_state import MULTICAST
+from iosish.ipsec.sa import SaKey
+from iosish.plane.sa_notices import SaNotices
+from iosish.plane.user import channel, sa_values, tap
+from iosish.plane.user.lingering import Lingering
+from iosish.plane.user.sources import Sources
+from iosish.plane.user.wire import BURST, Wire
+
+REPORT_EVERY_S = 0.5
+#: Messages taken at once to catch up with the control side: more than it lets wait.
+CATCH_UP_MAX = 4096
+_FRAME_MAX = 65536
+
+
+class Loop:
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._rules = Forwarder()
+        self._notices = SaNotices(self._rules)
+        self._worn: list[SaKey] = []
+        self._lingering = Lingering()
+        self._taps: dict[str, int] = {}
+        self._adjacencies: dict[str, Mapping[int, IPv4Address]] = {}
+        self._point_to_point: frozenset[str] = frozenset()
+        self._sources = Sources()
+        self._wire = Wire(self._rules, self._sources, self)
+        self._over = False
+        self._sources.add(control.fileno(), self._take_messages)
+
+    def run(self) -> None:
+        """Until the control side is gone."""
+        report_at = time.monotonic() + REPORT_EVERY_S
+        control = self._control.fileno()
+        while not self._over:
+            ready = self._sources.wait(max(0.0, report_at - time.monotonic()))
+            if control in ready:  # what it says is in force for all packets that came later
+                self._sources.handle(control)
+            for descriptor in ready:
+                if descriptor != control:
+                    self._sources.handle(descriptor)
+            self._give_back()
+            now = time.monotonic()
+            self._notify(now)
+            if now >= report_at:
+                self._report()
+                if self._lingering.over(now):
+                    self._put_to_work(now)
+                report_at = now + REPORT_EVERY_S
+
+    # The control side
+
+    def _take_messages(self, at_most: int = BURST) -> None:
+        for _ in range(at_most):
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self._control, channel.MESSAGE_BYTES, 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                message = b""
+            if not message:
+                self._over = True
+                return
+            self._take(*channel.unpack(message), descriptors[0] if descriptors else None)
+
+    def _take(self, kind: bytes, value: Any, descriptor: int | None) -> None:
+        if kind == channel.TABLES:
+            self._configure(value)
+        elif kind == channel.TAP and descriptor is not None:
+            self._add_tap(value, descriptor)
+        elif kind == channel.NO_TAP:
+            self._drop_tap(value)
+        elif kind == channel.SEND:
+            name, peer, payload = value
+            self._wire.send(name, self._rules.control(name, peer, payload, time.monotonic()))
+        elif kind == channel.SECURE:
+            self._secure(value)
+        elif kind == channel.PORT:
+            self._wire.open(descriptor)
+        elif kind == channel.IKE:
+            self._wire.send_ike(*value)
+        elif kind == channel.COUNT:
+            for some in sa_values.pack_counters(self._rules.sa_counters()):
+                self._tell(channel.SA_COUNTED, some)
+            counters = channel.pack_counters(self._rules.counters)
+            self._tell(channel.COUNTED, (counters, dict(self._rules.drops.reasons)))
+
+    def _secure(self, value: Any) -> None:
+        now = time.monotonic()
+        try:
+            change = sa_values.unpack_change(value)
+            for sa in change.installed:
+                for name, outer in self._rules.install(sa, now):
+                    self._wire.send(name, [outer])
+        except Exception as error:  # its text could hold a key
+            raise RuntimeError(f"an SA was not taken: {type(error).__name__}") from None
+        for key in change.removed:
+            self._rules.remove(key, now)
+
+    def _configure(self, value: list[tuple[object, ...]]) -> None:
+        now = time.monotonic()
+        self._lingering.take(channel.unpack_tunnels(value), now)
+        self._put_to_work(now)
+
+    def _put_to_work(self, now: float) -> None:
+        tunnels = self._lingering.tunnels(now)
+        self._rules.configure(tunnels, now)
+        self._adjacencies = {tunnel.name: tunnel.adjacencies for tunnel in tunnels.values()}
+        self._point_to_point = frozenset(tunnel.name for tunnel in tunnels.values() if not tunnel.multipoint)
+        self._wire.configure(tunnels)
+
+    def _add_tap(self, name: str, descriptor: int) -> None:
+        self._drop_tap(name)
+        os.set_blocking(descriptor, False)
+        self._taps[name] = descriptor
+        self._sources.add(descriptor, partial(self._from_tap, descriptor, name))
+
+    def _drop_tap(self, name: str) -> None:
+        descriptor = self._taps.pop(name, None)
+        if descriptor is not None:
+            self._sources.remove(descriptor)
+            os.close(descriptor)
+
+    def _tell(self, kind: bytes, value: object) -> bool:
+        """False when the control side does not keep up, and this is lost."""
+        try:
+            self._control.send(channel.pack(kind, value))
+        except BlockingIOError:
+            self.count("control queue full")
+            return False
+        except OSError:
+            pass  # the end of the control side is seen where it is read
+        return True
+
+    def _notify(self, now: float) -> None:
+        """Tell what cannot wait for a report."""
+        missed = self._notices.missed(now)
+        if missed:
+            self._tell(channel.MISSED, missed)
+        self._worn += self._rules.take_worn()
+        if self._worn and self._tell(channel.WORN, [sa_values.pack_key(key) for key in self._worn]):
+            self._worn.clear()
+        refused = self._notices.refused(now)
+        if refused:
+            self._tell(channel.ESP_REFUSED, refused)
+
+    def _report(self) -> None:
+        used = self._rules.take_used()
+        if used:
+            self._tell(channel.USED, {name: tuple(peers) for name, peers in used.items()})
+        refused = self._rules.take_refused()
+        if refused:
+            self._tell(channel.REFUSED, refused)
+        for some in sa_values.pack_counters(self._rules.take_sa_usage()):
+            self._tell(channel.SAS_USED, some)
+
+    def count(self, reason: str) -> None:
+        reasons = self._rules.drops.reasons
+        reasons[reason] = reasons.get(reason, 0) + 1
+
+    # Packets
+
+    def _from_tap(self, descriptor: int, name: str) -> None:
+        rules, wire, now = self._rules, self._wire, time.monotonic()
+        for _ in range(BURST):
+            try:
+                frame = os.read(descriptor, _FRAME_MAX)
+            except OSError as error:
+                if error.errno == errno.EBADFD:
+                    self._drop_tap(name)  # somebody removed the device, and the loop would not come to rest
+                break
+            if len(frame) <= tap.ETHERNET or frame[12:14] not in (tap.IPV4, tap.IPV6):
+                continue  # ARP and the like stay on the device
+            if frame[0] & 1:
+                adjacency = MULTICAST
+            elif name in self._point_to_point:
+                adjacency = 1  # it has no other
+            elif frame[:2] == tap.ADJACENCY_PREFIX and any(frame[2:6]):
+                adjacency = int.from_bytes(frame[2:6], "big")
+            else:
+                continue  # to a neighbour that nobody gave it
+            if adjacency != MULTICAST and adjacency not in self._adjacencies.get(name, ()):
+                # The kernel knew an adjacency before us: its table waits in the channel.
+                self.catch_up()
+                if self._taps.get(name) != descriptor:
+                    return  # the TAP is gone with it
+            wire.send(name, rules.transmit(name, adjacency, memoryview(frame)[tap.ETHERNET :], now))
+
+    def catch_up(self) -> None:
+        self._take_messages(CATCH_UP_MAX)
+
+    def take_in(self, received: Received, local: bytes) -> None:
+        """What came in on a tunnel: to its device, or NHRP to the control side."""
+        name, protocol, payload, peer, protected = received
+        if protocol == gre.NHRP:
+            self._tell(channel.RECEIVED, (name, peer, local, payload, protected))
+        else:
+            self._deliver(name, tap.IPV4 if protocol == gre.IPV4 else tap.IPV6, payload)
+
+    def take_ike(self, local: bytes, peer: bytes, peer_port: int, message: bytes) -> None:
+        self._tell(channel.IKE_RECEIVED, (local, peer, peer_port, message))
+
+    def _give_back(self) -> None:
+        returned = self._rules.returned
+        while returned:
+            name, packet = returned.popleft()
+            self._deliver(name, tap.IPV4, packet)
+
+    def _deliver(self, name: str, kind: bytes, packet: bytes) -> None:
+        descriptor = self._taps.get(name)
+        if descriptor is None:
+            return
+        try:
+            os.write(descriptor, tap.frame(kind, packet))
+        except OSError:
+            counters = self._rules.counters.get(name)
+            if counters is not None:
+                counters.drops_in += 1  # the device is down or full
