@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
+from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from iosish.desired import Desired, KernelRoute
+from iosish.plane.user.kernel import event_socket
+from iosish.plane.user.routes import GUARD_METRIC
 from tests.user_plane.eyes import Eyes
 from tests.user_plane.node import Namespace, Node, cabled, eventually
 from tests.user_plane.test_live_tunnels import HUB, HUB_INSIDE, spoke_picture
+from tests.user_plane.test_live_wire import inside
 
 pytestmark = pytest.mark.live
 
@@ -55,6 +58,34 @@ def eyes(spaces: tuple[Namespace, Namespace]) -> Iterator[Eyes]:
         yield eyes
 
 
+class Changes:
+    """What becomes of links and routes from now on, in order."""
+
+    def __init__(self, space: Namespace) -> None:
+        self._socket = inside(space, event_socket)
+
+    def __enter__(self) -> Changes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def seen(self) -> list[tuple[str, str]]:
+        """Event, and device or network; a guard with a star."""
+        seen: list[tuple[str, str]] = []
+        while True:
+            try:
+                data = self._socket.recv(1 << 20)
+            except BlockingIOError:
+                return seen
+            for message in MarshalRtnl().parse(data):
+                if message["event"].endswith("LINK"):
+                    seen.append((message["event"], message.get_attr("IFLA_IFNAME")))
+                elif message["event"].endswith("ROUTE"):
+                    star = "*" * (message.get_attr("RTA_PRIORITY") == GUARD_METRIC)
+                    seen.append((message["event"], f"{message.get_attr('RTA_DST')}/{message['dst_len']}{star}"))
+
+
 def kill(node: Node, space: Namespace) -> None:
     os.kill(node.pid, signal.SIGKILL)
     eventually(lambda: "Tunnel0" not in space.ip("link"), "the end of the TAP")
@@ -79,10 +110,7 @@ def test_without_guards_a_killed_router_leaks(space: Namespace, eyes: Eyes) -> N
 
 def test_with_guards_nothing_leaves_by_the_default_route(space: Namespace, eyes: Eyes) -> None:
     """Killed, started again, reloaded: the guards never go, and the router takes them for its own."""
-    monitor = subprocess.Popen(
-        ["ip", "-n", space.name, "monitor", "route"], stdout=subprocess.PIPE, text=True, bufsize=1
-    )
-    try:
+    with Changes(space) as changes:
         with Node(space) as node:
             node.apply(guarded(CLOUD, FAR))
             assert node.rest() == ()
@@ -98,31 +126,23 @@ def test_with_guards_nothing_leaves_by_the_default_route(space: Namespace, eyes:
             assert not leaks(space, eyes)
         routes = space.ip("route").splitlines()
         assert [line.strip() for line in routes if "73" in line] == [GUARD.format(FAR), GUARD.format(CLOUD)]
-    finally:
-        monitor.terminate()
-    assert monitor.stdout is not None
-    changes = monitor.stdout.read().splitlines()
-    assert not [line for line in changes if line.startswith("Deleted") and "metric 4294967294" in line]
-    order = [line.strip() for line in changes if "192.168.0.0/24" in line and not line.startswith("Deleted")]
-    assert order[0] == GUARD.format(CLOUD)
+        seen = changes.seen()
+    assert not [what for what in seen if what[0] == "RTM_DELROUTE" and what[1].endswith("*")]
+    for network in (CLOUD, FAR):
+        made = [place for place, what in enumerate(seen) if what == ("RTM_NEWROUTE", f"{network}*")]
+        assert len(made) == 1  # once, whatever came
+        assert made[0] < seen.index(("RTM_NEWLINK", "Tunnel0")) < seen.index(("RTM_NEWROUTE", str(network)))
 
 
 def test_a_final_end_takes_the_guards_away_after_the_devices(space: Namespace) -> None:
     with Node(space) as node:
         node.apply(guarded(CLOUD, FAR))
-        monitor = subprocess.Popen(
-            ["ip", "-n", space.name, "monitor", "link", "route"], stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        try:
+        with Changes(space) as changes:
             node.stop()
             assert "73" not in space.ip("route")
-        finally:
-            monitor.terminate()
-    assert monitor.stdout is not None
-    gone = [line for line in monitor.stdout.read().splitlines() if line.startswith("Deleted")]
-    device = next(place for place, line in enumerate(gone) if "Tunnel0" in line and "link/ether" not in line)
-    guard = next(place for place, line in enumerate(gone) if "metric 4294967294" in line)
-    assert device < guard
+            seen = changes.seen()
+    for network in (CLOUD, FAR):
+        assert seen.index(("RTM_DELLINK", "Tunnel0")) < seen.index(("RTM_DELROUTE", f"{network}*"))
 
 
 def test_a_tunnel_that_is_down_is_guarded(space: Namespace, eyes: Eyes) -> None:

@@ -58,9 +58,8 @@ class UserPlane:
     def __init__(self, sink: PlaneSink, interfaces: Mapping[str, str]) -> None:
         self._sink = sink
         self._given = dict(interfaces)
-        self._desired = Desired()
+        self._desired = self._unasked = Desired()  # until the router says what it wants
         self._applied: Desired | None = None
-        self._asked = False
         self._owned_devices: set[str] = set()
         self._owned_addresses: set[tuple[str, IPv4Interface]] = set()
         self._found: dict[str, Found] = {}
@@ -98,7 +97,6 @@ class UserPlane:
 
     def apply(self, desired: Desired) -> None:
         self._desired = desired
-        self._asked = True
         self._forwarder.carry(desired.tunnels)
         self._ike_ports.want(desired.ike)
         self._settled.clear()
@@ -282,8 +280,8 @@ class UserPlane:
         for step in steps:
             if step.device is not None and step.device in failed:
                 continue
-            if isinstance(step, RemoveGuard) and not self._asked:
-                continue  # of a life before this one: it guards until the router says what it wants
+            if isinstance(step, RemoveGuard) and desired is self._unasked:
+                continue  # of a life before this one: it goes on guarding
             try:
                 await self._kernel.apply(step)
                 self._note(step, observed)
