@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from iosish.cli.matcher import Failure, match
 from iosish.cli.render import render
 from iosish.config.model import Config
 from iosish.config.secrets import octets, seal6, seal7, unseal6, unseal7
+from tests.cli import lines
 
 CLASSIC = """\
 crypto isakmp policy 10
@@ -414,3 +416,24 @@ def test_sealing_is_the_same_configuration_in_other_words(grammar: Grammar) -> N
     hidden = config(grammar, "service password-encryption", clear)
     assert replace(hidden, password_encryption=None, crypto=clear.crypto, interfaces=clear.interfaces) == clear
     assert list(hidden.crypto.isakmp.keys) == list(clear.crypto.isakmp.keys)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_mix_of_crypto_lines_comes_back(grammar: Grammar, seed: int) -> None:
+    source = random.Random(seed)
+    modes = ("config-isakmp", "conf-keyring", "conf-isa-prof", "cfg-crypto-trans", "ipsec-profile")
+    commands = [
+        (mode, command)
+        for mode, command in lines.configuration_commands(grammar)
+        if mode.name in modes or (mode.name == "config" and command.path.startswith("crypto "))
+    ]
+    text = ["service password-encryption"] if seed % 2 else []
+    for mode, command in source.choices(commands, k=60):
+        text += lines.entering(grammar, mode, source)
+        text.append(source.choice(["", "", "", "no "]) + lines.line(command, source))
+        text.append("end")
+    there = config(grammar, "\n".join(text))
+    once = render(grammar, there)
+    again = config(grammar, "\n".join(once))
+    assert render(grammar, again) == once
+    assert again == there
