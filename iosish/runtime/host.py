@@ -118,6 +118,8 @@ class RouterHost:
             self._reconcile.cancel()
         at = min(now + QUIET_S, self._first_line_at + LATEST_S)
         self._reconcile = self._loop.call_at(at, self.reconcile)
+        if _protects(match):
+            self.reconcile()  # nothing may leave in the clear while the rest of a paste comes in
         return section, messages
 
     def _opens_again(self, section: Section, match: Match) -> bool:
@@ -365,6 +367,12 @@ class RouterHost:
 
     def _changed(self) -> None:
         self.changed()
+
+
+def _protects(match: Match) -> bool:
+    """Whether a line asks for `tunnel protection`."""
+    field = match.command.field
+    return field is not None and field.path == ("tunnel", "protection") and not (match.negated or match.defaulted)
 
 
 def _without_quote(reason: str) -> str:
