@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from iosish.config.model import Config
-from iosish.desired import EspRefusal, LinkState, Plane
+from iosish.desired import EspRefusal, LinkState, Plane, SaChange
 from iosish.engine import Datagram, Event, LogEvent, UdpDatagram
 from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.router import Router
@@ -144,14 +144,19 @@ class Driving(ABC):
         """Hand out what the router wants done, and set the timer for what comes next."""
         if self.plane is None:
             return
+        changes = self.router.sa_changes()
+        for change in changes:
+            if change.installed:
+                self.plane.secure(SaChange(installed=change.installed))
         if self.router.changed():
             self.plane.apply(self.router.desired)
-        for change in self.router.sa_changes():
-            self.plane.secure(change)
-        for message in self.router.ike_datagrams():
-            self.plane.send_ike(message)
         for datagram in self.router.datagrams():
             self.plane.send(datagram)
+        for message in self.router.ike_datagrams():
+            self.plane.send_ike(message)
+        for change in changes:  # a farewell goes by the SA that it is about
+            if change.removed:
+                self.plane.secure(SaChange(removed=change.removed))
         for event in self.router.events():
             self.log(event)
         self.stop_timer()

@@ -14,15 +14,21 @@ from ipaddress import IPv4Address, IPv4Interface
 from iosish import interfaces, protection
 from iosish.config.interface_name import kind
 from iosish.config.model import Config, Interface
+from iosish.crypto_sockets import CryptoSockets
 from iosish.desired import Desired, EspRefusal, KernelRoute, Link, LinkKind, LinkState, SaChange
 from iosish.engine import Datagram, Event, LogEvent, UdpDatagram
 from iosish.forwarding.tables import Tunnel
+from iosish.ike.engine import IkeEngine
+from iosish.ike.events import FlowDown, FlowUp
+from iosish.ike.state import IkeState
 from iosish.interfaces import Status
 from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.nhrp import config as nhrp_config
 from iosish.nhrp.engine import NhrpEngine
+from iosish.nhrp.events import PeerDead, SessionCleared
 from iosish.nhrp.state import NhrpState
 from iosish.rib import Rib
+from iosish.rib import build as build_rib
 
 #: The adjacency of a point-to-point tunnel; peers of multipoint tunnels count from here on.
 FIRST_ADJACENCY = 1
@@ -40,6 +46,8 @@ class Router:
         self.changed_at: dict[str, float] = {}
         self.rib = Rib()
         self.nhrp = NhrpEngine(source, self._overlay_route)
+        self.ike = IkeEngine(source)
+        self._sockets = CryptoSockets(self.ike, self.nhrp)
         self.desired = Desired()
         self._adjacencies: dict[str, dict[IPv4Address, int]] = {}
         self._next_adjacency = FIRST_ADJACENCY
@@ -47,6 +55,9 @@ class Router:
         self._changed = False
         self._events: list[Event] = []
         self._reasons_said: dict[str, str] = {}
+        self._maps: dict[str, str] = {}
+        self._single: dict[str, frozenset[IPv4Address]] = {}
+        self._guards: frozenset[KernelRoute] = frozenset()
 
     # What the driver tells
 
@@ -63,26 +74,42 @@ class Router:
 
     def next_hop_missed(self, interface: str, address: IPv4Address, now: float) -> None:
         self.nhrp.resolve(interface, address, now)
+        self._settle(now)
 
     def received(self, datagram: Datagram, now: float) -> None:
         self.nhrp.receive(datagram, now)
+        self._settle(now)
 
     def adjacencies_used(self, interface: str, peers: frozenset[IPv4Address], now: float) -> None:
         self.nhrp.used(interface, peers, now)
+        self._settle(now)
 
-    def ike_received(self, datagram: UdpDatagram, now: float) -> None: ...
+    def ike_received(self, datagram: UdpDatagram, now: float) -> None:
+        self.ike.receive(datagram, now)
+        self._settle(now)
 
-    def sa_missed(self, interface: str, peer: IPv4Address, now: float) -> None: ...
+    def sa_missed(self, interface: str, peer: IPv4Address, now: float) -> None:
+        """Whoever has an adjacency to that peer has asked for an SA already: there is nothing to do but wait."""
 
-    def sas_used(self, used: Mapping[SaKey, SaCounters], now: float) -> None: ...
+    def sas_used(self, used: Mapping[SaKey, SaCounters], now: float) -> None:
+        self.ike.used(used, now)
+        self._settle(now)
 
-    def sa_worn(self, key: SaKey, now: float) -> None: ...
+    def sa_worn(self, key: SaKey, now: float) -> None:
+        self.ike.worn(key, now)
+        self._settle(now)
 
-    def sas_lost(self, now: float) -> None: ...
+    def sas_lost(self, now: float) -> None:
+        self.ike.lost(now)
+        self._settle(now)
 
-    def esp_refused(self, refusal: EspRefusal, now: float) -> None: ...
+    def esp_refused(self, refusal: EspRefusal, now: float) -> None:
+        self.ike.esp_refused(refusal.reason, refusal.local, refusal.peer, refusal.spi, refusal.sequence, now)
+        self._settle(now)
 
-    def ike_closed(self, reason: str | None, now: float) -> None: ...
+    def ike_closed(self, reason: str | None, now: float) -> None:
+        if reason is not None:
+            self._log(LogEvent("IOSISH", 3, "IKE_PORT", f"IKE cannot work: {reason}"))
 
     def noticed(self, event: LogEvent) -> None:
         self._log(event)
@@ -93,25 +120,35 @@ class Router:
 
     def wake(self, now: float) -> None:
         self.nhrp.wake(now)
+        self.ike.wake(now)
+        self._settle(now)
 
     def next_wake(self) -> tuple[float, str] | None:
-        return self.nhrp.next_wake()
+        return min(filter(None, (self.nhrp.next_wake(), self.ike.next_wake())), default=None)
 
     def clear_nhrp(self, interface: str | None, address: IPv4Address | None, now: float) -> None:
         self.nhrp.clear(interface, address, now)
+        self._settle(now)
 
     def clear_dmvpn(self, peer: IPv4Address | None, now: float) -> None:
         self.nhrp.clear_sessions(peer, now)
+        self._settle(now)
 
-    def clear_crypto_sa(self, peer: IPv4Address | None, now: float) -> None: ...
+    def clear_crypto_sa(self, peer: IPv4Address | None, now: float) -> None:
+        self.ike.clear_sa(peer, now)
+        self._settle(now)
 
-    def clear_crypto_isakmp(self, connection_id: int | None, now: float) -> None: ...
+    def clear_crypto_isakmp(self, connection_id: int | None, now: float) -> None:
+        self.ike.clear_isakmp(connection_id, now)
+        self._settle(now)
 
-    def clear_crypto_session(self, peer: IPv4Address | None, now: float) -> None: ...
+    def clear_crypto_session(self, peer: IPv4Address | None, now: float) -> None:
+        self.ike.clear_session(peer, now)
+        self._settle(now)
 
     def debug(self, topics: frozenset[str]) -> None:
         """What is debugged from now on."""
-        self.nhrp.debug = topics
+        self.nhrp.debug = self.ike.debug = topics
 
     # What the driver takes
 
@@ -128,13 +165,13 @@ class Router:
         return self.nhrp.datagrams()
 
     def sa_changes(self) -> list[SaChange]:
-        return []
+        return self.ike.changes()
 
     def ike_datagrams(self) -> list[UdpDatagram]:
-        return []
+        return self.ike.datagrams()
 
     def events(self) -> list[Event]:
-        events, self._events = self._events + self.nhrp.events(), []
+        events, self._events = self._events, []
         return events
 
     def servers(self) -> list[tuple[str, IPv4Address, bool]]:
@@ -144,9 +181,17 @@ class Router:
     def nhrp_state(self, now: float) -> NhrpState:
         return self.nhrp.state(now)
 
+    def ike_state(self, now: float) -> IkeState:
+        return self.ike.state(now)
+
+    @property
+    def sockets(self) -> Mapping[str, int]:
+        """What became of crypto sockets, see `CryptoSockets.counts`."""
+        return self._sockets.counts
+
     # Within
 
-    def _log(self, event: LogEvent) -> None:
+    def _log(self, event: Event) -> None:
         if len(self._events) < MAX_EVENTS:
             self._events.append(event)
 
@@ -164,7 +209,49 @@ class Router:
         for name in set(self.links) - set(self.config.interfaces):
             del self.links[name]
         self.nhrp.configure(self._nhrp_config(), now)
+        ike = protection.ike_config(self.config, self._protected())
+        self.ike.configure(ike, now)
+        self._sockets.configure(ike.maps, now)
+        self._maps = {name: tag for tag, crypto_map in ike.maps.items() for name in crypto_map.interfaces}
+        self._single = {name: peers for name in self._maps if (peers := _only_peer(self.config.interfaces[name]))}
+        self._guards = self._guard_routes()
         self._nhrp_version = None
+        self._settle(now)
+
+    def _protected(self) -> dict[str, IPv4Address]:
+        """The protected tunnels that are up, with their outer address."""
+        interfaces = self.config.interfaces
+        return {
+            name: status.source
+            for name, status in self.statuses.items()
+            if status.line_up and status.source is not None and interfaces[name].tunnel.protection is not None
+        }
+
+    def _settle(self, now: float) -> None:
+        """Hand on what one engine has for another, until none has anything."""
+        while True:
+            self._sockets.follow(self._wanted_peers(), now)
+            events = [*self.ike.events(), *self.nhrp.events()]
+            for event in events:
+                match event:
+                    case FlowUp(flow):
+                        self._sockets.up(flow, now)
+                    case FlowDown(flow):
+                        self._sockets.down(flow, now)
+                    case PeerDead(_, nbma) | SessionCleared(_, nbma):
+                        self.ike.clear_session(nbma, now)
+                    case _:
+                        self._log(event)
+                said, self._sockets.events = self._sockets.events, []
+                for line in said:
+                    self._log(line)
+            if not events:
+                return
+
+    def _wanted_peers(self) -> Mapping[str, frozenset[IPv4Address]]:
+        """The far ends that the GRE of each protected tunnel goes to."""
+        wanted = self.nhrp.wanted()
+        return {**wanted, **self._single} if self._single else wanted
 
     def _note_changes(self, before: Mapping[str, Status], now: float) -> None:
         for name, status in self.statuses.items():
@@ -239,7 +326,7 @@ class Router:
             tunnels[name] = tunnel
         for name in set(self._adjacencies) - set(tunnels):
             del self._adjacencies[name]
-        return Desired(links, self._routes(), neighbours, tunnels)
+        return Desired(links, self._routes() | self._guards, neighbours, tunnels, ike=bool(self._maps))
 
     def _indexes(self, tunnel: str, peers: set[IPv4Address]) -> dict[IPv4Address, int]:
         """An index for each peer of a tunnel: kept while the peer is known, never used again for another one."""
@@ -260,6 +347,29 @@ class Router:
             discard = path.out == "Null0"
             routes.add(KernelRoute(network, None if discard else path.out, None if discard else path.via))
         return frozenset(routes)
+
+    def _guard_routes(self) -> frozenset[KernelRoute]:
+        """What stops the packets of protected tunnels when a tunnel, or this process, is no longer there to take them.
+
+        Guarded is every prefix that leads into such a tunnel, or would if it were up; one that was shut by hand follows
+        the routing table, as on IOS.
+        """
+        guarded = {
+            name
+            for name, status in self.statuses.items()
+            if status.admin_up and self.config.interfaces[name].tunnel.protection is not None
+        }
+        if not guarded:
+            return frozenset()
+        up = {
+            name: replace(status, line_up=True) if name in guarded else status for name, status in self.statuses.items()
+        }
+        paths = build_rib(self.config.routes.values(), up).paths
+        return frozenset(
+            KernelRoute(network, guard=True)
+            for network, chosen in paths.items()
+            if any(path.out in guarded and path.code != "L" for path in chosen)
+        )
 
 
 def _transitions(old: Status | None, new: Status) -> list[LogEvent]:
@@ -295,6 +405,14 @@ def _link(config: Config, interface: Interface, status: Status) -> Link | None:
         return Link(interface.name, LinkKind.TUNNEL, status.line_up, mtu, addresses)
     own_mtu, mss = interface.ip_mtu or interface.mtu, interface.adjust_mss
     return Link(interface.name, LinkKind.PHYSICAL, status.admin_up, own_mtu, addresses, mss)
+
+
+def _only_peer(interface: Interface) -> frozenset[IPv4Address]:
+    """The far end of a point-to-point tunnel."""
+    tunnel = interface.tunnel
+    if tunnel.mode == "gre multipoint" or tunnel.destination is None:
+        return frozenset()
+    return frozenset({tunnel.destination})
 
 
 def _tunnel(config: Config, interface: Interface, status: Status) -> Tunnel:
@@ -339,5 +457,6 @@ def _nhrp_interface(interface: Interface, status: Status, statuses: Mapping[str,
         server_only=settings.server_only,
         record=settings.record,
         responder=responder.addresses[0].ip if responder and responder.addresses else None,
-        direct_reply=settings.redirect or settings.shortcut,
+        direct_reply=settings.redirect or settings.shortcut or interface.tunnel.protection is not None,
+        protected=interface.tunnel.protection is not None,
     )

@@ -71,6 +71,7 @@ ROOMS: dict[str, set[str]] = {
     "iosish.interfaces": {"iosish.config", "iosish.desired", "iosish.protection", "iosish.rib"},
     "iosish.router": {
         "iosish.config",
+        "iosish.crypto_sockets",
         "iosish.desired",
         "iosish.engine",
         "iosish.forwarding",
@@ -82,6 +83,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.protection",
         "iosish.rib",
     },
+    "iosish.crypto_sockets": {"iosish.engine", "iosish.ike.config", "iosish.ike.events"},
     "iosish.driving": {
         "iosish.config.model",
         "iosish.desired",

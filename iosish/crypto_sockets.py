@@ -1,0 +1,116 @@
+"""The crypto sockets of a router, in IOS's sense: one for each peer that the GRE of a protected tunnel goes to.
+
+A socket is open while IKE has SAs for its flow. What tunnels want comes in, what IKE reports goes back to the tunnels;
+neither engine knows of the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
+from typing import Protocol
+
+from iosish.engine import LogEvent
+from iosish.ike.config import CryptoMap
+from iosish.ike.events import Flow
+
+
+class Keys(Protocol):
+    """Who makes and ends SAs: the IKE engine."""
+
+    def request(self, flow: Flow, now: float) -> None: ...
+
+    def release(self, flow: Flow, now: float) -> None: ...
+
+
+class Tunnels(Protocol):
+    """Who sends into tunnels: the NHRP engine."""
+
+    def secured(self, interface: str, nbma: IPv4Address, up: bool, now: float) -> None: ...
+
+
+class CryptoSockets:
+    """Asks IKE for the flows that tunnels want, and tells tunnels of the flows that came up and went down.
+
+    `events` are log lines, to be taken by the router. `counts` says what became of sockets, in the words of
+    `show tunnel protection statistics`.
+    """
+
+    def __init__(self, ike: Keys, tunnels: Tunnels) -> None:
+        self.events: list[LogEvent] = []
+        self.counts: Counter[str] = Counter()
+        self._ike = ike
+        self._tunnels = tunnels
+        self._maps: Mapping[str, CryptoMap] = {}
+        self._tags: dict[str, str] = {}
+        self._wanted: dict[str, frozenset[IPv4Address]] = {}
+        self._users: dict[Flow, set[str]] = {}
+        self._open: set[Flow] = set()
+
+    def configure(self, maps: Mapping[str, CryptoMap], now: float) -> None:
+        """Take the crypto maps that there are from now on; the sockets of others close."""
+        for tag, before in self._maps.items():
+            now_there = maps.get(tag)
+            stays = now_there is not None and now_there.local == before.local
+            for interface in before.interfaces:
+                if now_there is None or not stays or interface not in now_there.interfaces:
+                    self._want(interface, frozenset(), now)
+                    del self._wanted[interface]
+            if not stays:
+                for flow in [flow for flow in self._open if flow.crypto_map == tag]:
+                    self.down(flow, now)
+            if now_there is None:
+                self.counts["Listen Stop"] += 1
+        for _ in maps.keys() - self._maps.keys():
+            self.counts.update(("Listen Start", "Listen Ready"))
+        self._maps = maps
+        self._tags = {name: tag for tag, crypto_map in maps.items() for name in crypto_map.interfaces}
+
+    def follow(self, wanted: Mapping[str, frozenset[IPv4Address]], now: float) -> None:
+        """What each protected tunnel wants from now on; the same objects as last time mean no change."""
+        for interface in self._tags:
+            peers = wanted.get(interface, frozenset())
+            if self._wanted.get(interface) is not peers:
+                self._want(interface, peers, now)
+
+    def up(self, flow: Flow, now: float) -> None:
+        """IKE has SAs for a flow, whoever asked for them."""
+        if flow.crypto_map in self._maps and flow not in self._open:
+            self._open.add(flow)
+            self._tell(flow, self._maps[flow.crypto_map].interfaces, True, now)
+
+    def down(self, flow: Flow, now: float) -> None:
+        """IKE has none any more."""
+        if flow in self._open:
+            self._open.discard(flow)
+            self._tell(flow, self._maps[flow.crypto_map].interfaces, False, now)
+
+    def _want(self, interface: str, peers: frozenset[IPv4Address], now: float) -> None:
+        before, self._wanted[interface] = self._wanted.get(interface, frozenset()), peers
+        tag = self._tags[interface]
+        local = self._maps[tag].local
+        for peer in sorted(before - peers):
+            flow = Flow(tag, local, peer)
+            self._users[flow].discard(interface)
+            if not self._users[flow]:
+                del self._users[flow]
+                self.counts["Socket Close"] += 1
+                self._ike.release(flow, now)
+        for peer in sorted(peers - before):
+            flow = Flow(tag, local, peer)
+            self._users.setdefault(flow, set()).add(interface)
+            if len(self._users[flow]) == 1:
+                self.counts["Socket Open"] += 1
+                self._ike.request(flow, now)
+            if flow in self._open:  # the peer was first, or another tunnel
+                self._tunnels.secured(interface, peer, True, now)
+
+    def _tell(self, flow: Flow, interfaces: Iterable[str], up: bool, now: float) -> None:
+        state = "UP" if up else "DOWN"
+        self.counts["Socket Up" if up else "Socket Down"] += 1
+        for interface in interfaces:
+            # Two blanks in front, as IOS writes it.
+            text = f" {interface}: local address : {flow.local} remote address : {flow.peer} socket is {state}"
+            self.events.append(LogEvent("DMVPN", 5, "CRYPTO_SS", text))
+            self._tunnels.secured(interface, flow.peer, up, now)

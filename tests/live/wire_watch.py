@@ -1,0 +1,107 @@
+"""Watches the transit router of the classic lab: which packets pass, and whether one of them should not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from types import TracebackType
+
+from scapy.utils import RawPcapNgReader
+
+from tests.live.lab import Capture, Lab
+
+#: The transit router's interfaces, and the NBMA address of the router behind each.
+LINKS = {"Fa0/0": "172.16.15.2", "Fa0/1": "172.16.25.2", "Fa1/0": "172.16.35.2", "Fa1/1": "172.16.45.2"}
+NBMA = {f"R{number}": address for number, address in enumerate(LINKS.values(), 1)}
+INSIDE = IPv4Network("192.168.0.0/24")
+TRANSIT = frozenset(IPv4Address(int(IPv4Address(address)) - 1) for address in LINKS.values())
+ICMP, UDP, GRE, ESP = 1, 17, 47, 50
+IKE_PORTS = {500, 4500}
+#: Unreachable, time exceeded, parameter problem.
+ICMP_ERRORS = {3, 11, 12}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A packet on a wire: when (seconds since 1970), and what is outermost in it."""
+
+    at: float
+    source: IPv4Address
+    destination: IPv4Address
+    protocol: int
+    payload: bytes
+
+    @property
+    def ports(self) -> set[int]:
+        return {int.from_bytes(self.payload[:2], "big"), int.from_bytes(self.payload[2:4], "big")}
+
+    def __str__(self) -> str:
+        return f"{self.at:.3f} {self.source} > {self.destination} protocol {self.protocol}: {self.payload[:40].hex()}"
+
+
+class WireWatch:
+    """Captures on all wires of the transit router, as a context."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._captures = [Capture(lab, "R5", interface) for interface in LINKS]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> WireWatch:
+        for capture in self._captures:
+            self._stack.enter_context(capture)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def packets(self) -> list[Seen]:
+        """All IPv4 packets so far, in order of time; one that passes R5 is seen on both of its wires."""
+        found = [packet for capture in self._captures for packet in read(capture)]
+        return sorted(found, key=lambda packet: packet.at)
+
+    def count(self, wanted: Callable[[Seen], bool]) -> int:
+        return sum(wanted(packet) for packet in self.packets())
+
+
+def read(capture: Capture) -> list[Seen]:
+    seen: list[Seen] = []
+    try:
+        reader = RawPcapNgReader(str(capture.path))
+    except EOFError:
+        return seen
+    with reader:
+        for frame, meta in reader:
+            if frame[12:14] != b"\x08\x00":
+                continue
+            packet = frame[14:]
+            at = ((meta.tshigh << 32) + meta.tslow) / meta.tsresol
+            header = (packet[0] & 15) * 4
+            total = int.from_bytes(packet[2:4], "big")
+            seen.append(
+                Seen(at, IPv4Address(packet[12:16]), IPv4Address(packet[16:20]), packet[9], packet[header:total])
+            )
+
+
+def readable(packet: Seen) -> bool:
+    """Whether a packet shows what belongs inside a tunnel: clear GRE, or an inner address outside of ESP."""
+    if packet.protocol == GRE or packet.source in INSIDE or packet.destination in INSIDE:
+        return True
+    # An ICMP error quotes a packet: neither clear GRE nor an inner one may be in it.
+    if packet.protocol == ICMP and packet.payload[0] in ICMP_ERRORS and len(packet.payload) >= 28:
+        quoted = packet.payload[8:]
+        inner = IPv4Address(quoted[12:16]) in INSIDE or IPv4Address(quoted[16:20]) in INSIDE
+        return inner or quoted[9] == GRE
+    return False
+
+
+def foreign(packet: Seen) -> bool:
+    """Whether a packet between NBMA addresses is neither IKE, nor ESP, nor an ICMP error."""
+    if packet.protocol == UDP:
+        return not packet.ports & IKE_PORTS
+    if packet.protocol == ICMP:
+        return packet.payload[0] not in ICMP_ERRORS
+    return packet.protocol != ESP
