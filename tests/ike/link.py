@@ -60,7 +60,7 @@ class Station:
     def __init__(self, world: World, address: IPv4Address, settings: IkeConfig | None) -> None:
         self.world = world
         self.address = address
-        self.engine = IkeEngine(random.Random(f"{world.seed} {address}"))
+        self.engine = IkeEngine(random.Random(f"{world.seed} {address} {next(world.made)}"))
         self.sas: dict[SaKey, SecurityAssociation] = {}
         self.order: list[SaKey] = []
         self.events: list[Event] = []
@@ -141,6 +141,7 @@ class World:
         self.rules: list[Rule] = []
         self.wire: list[tuple[float, int, UdpDatagram]] = []
         self.carried: list[UdpDatagram] = []
+        self.made = count()  # one that restarts is not the same again
         self._order = count()
 
     def add(self, address: IPv4Address, settings: IkeConfig | None = None) -> Station:
