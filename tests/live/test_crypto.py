@@ -94,16 +94,21 @@ def crypto_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def crypto(crypto_lab: Lab) -> Iterator[Lab]:
-    """The encrypted lab at rest: three spokes registered, no shortcut; nothing readable passes while a test runs."""
+def wire(crypto_lab: Lab) -> Iterator[WireWatch]:
+    """What passes while a test runs; nothing of it may be readable."""
     expect_encrypted_cloud(crypto_lab)
-    for router in PROTECTED:
-        crypto_lab.look(router, "clear counters", "clear logging")
     began = time.time()
     with WireWatch(crypto_lab) as watch:
-        crypto_lab.wire = watch  # type: ignore[attr-defined] # for tests that look closer
-        yield crypto_lab
+        yield watch
         assert leaks_since(watch, dict.fromkeys(PROTECTED, began)) == []
+
+
+@pytest.fixture
+def crypto(crypto_lab: Lab, wire: WireWatch) -> Lab:
+    """The encrypted lab at rest, watched: three spokes registered."""
+    for router in PROTECTED:
+        crypto_lab.look(router, "clear counters", "clear logging")
+    return crypto_lab
 
 
 @pytest.fixture
@@ -297,9 +302,8 @@ def test_shutdown_and_no_shutdown_close_and_open_the_sockets(crypto: Lab) -> Non
     assert states[-2:] == ["DOWN", "UP"]
 
 
-def test_the_wire_carries_ike_and_esp_alone(crypto: Lab) -> None:
-    watch: WireWatch = crypto.wire  # type: ignore[attr-defined]
+def test_the_wire_carries_ike_and_esp_alone(crypto: Lab, wire: WireWatch) -> None:
     crypto.console("R2", "clear crypto session")
     until(lambda: "(1/1)" in crypto.look("R2", f"ping {HUB} repeat 1 timeout 1"), "the hub answers R2", SECONDS)
-    assert watch.count(lambda packet: packet.protocol == UDP and 500 in packet.ports) >= 9
-    assert watch.count(lambda packet: packet.protocol == ESP) >= 2
+    assert wire.count(lambda packet: packet.protocol == UDP and 500 in packet.ports) >= 9
+    assert wire.count(lambda packet: packet.protocol == ESP) >= 2

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from types import TracebackType
+from typing import Any, cast
 
 from scapy.utils import RawPcapNgReader
 
@@ -68,22 +69,23 @@ class WireWatch:
 
 
 def read(capture: Capture) -> list[Seen]:
-    seen: list[Seen] = []
+    """The IPv4 packets of a capture so far."""
     try:
         reader = RawPcapNgReader(str(capture.path))
     except EOFError:
-        return seen
+        return []
+    seen = []
     with reader:
-        for frame, meta in reader:
+        for data, meta in cast("Iterator[tuple[bytes, Any]]", reader):
+            frame = bytes(data)
             if frame[12:14] != b"\x08\x00":
                 continue
             packet = frame[14:]
             at = ((meta.tshigh << 32) + meta.tslow) / meta.tsresol
-            header = (packet[0] & 15) * 4
-            total = int.from_bytes(packet[2:4], "big")
-            seen.append(
-                Seen(at, IPv4Address(packet[12:16]), IPv4Address(packet[16:20]), packet[9], packet[header:total])
-            )
+            source, destination = IPv4Address(packet[12:16]), IPv4Address(packet[16:20])
+            header, total = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
+            seen.append(Seen(at, source, destination, packet[9], packet[header:total]))
+    return seen
 
 
 def readable(packet: Seen) -> bool:
