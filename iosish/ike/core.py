@@ -63,7 +63,7 @@ class Core:
         """`crypto isakmp nat keepalive`: who is behind a NAT keeps its translation alive."""
         interval = self.node.config.nat_keepalive_s
         if interval is not None and sa.nat_local:
-            self.node.after("keepalive", sa, sa.peer, now + interval)
+            self.node.after("keepalive", sa, now + interval)
 
     def due_keepalive(self, sa: IsakmpSa, now: float) -> None:
         self.node.send(UdpDatagram(sa.local, sa.local_port, sa.peer, sa.peer_port, b""))
@@ -135,7 +135,7 @@ class Core:
     def phase1_lost(self, ends: Ends, now: float) -> None:
         """If the last ISAKMP SA of a peer went and IPsec SAs are left, phase 1 is made anew (ours; IOS waits)."""
         if self.sas.best(ends, None) is None and self.flows.has_pairs(ends):
-            self.node.after("phase 1", ends, ends[1], now + self.node.between(*c.REBUILD_PHASE1_S))
+            self.node.after("phase 1", ends, now + self.node.between(*c.REBUILD_PHASE1_S))
 
     def due_phase1(self, ends: Ends, now: float) -> None:
         """Unless the peer was faster."""

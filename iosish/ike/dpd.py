@@ -22,7 +22,7 @@ def start(core: Core, sa: IsakmpSa, now: float) -> None:
     """An SA is up: ask periodically if so configured."""
     sa.dpd_sequence = core.node.random.getrandbits(31)
     if sa.keepalive is not None and sa.peer_dpd and sa.keepalive.periodic:
-        core.node.after("dpd", sa, sa.peer, now + sa.keepalive.interval_s)
+        core.node.after("dpd", sa, now + sa.keepalive.interval_s)
 
 
 def used(core: Core, sa: IsakmpSa, sent: bool, received: bool, now: float) -> None:
@@ -45,9 +45,9 @@ def heard(core: Core, sa: IsakmpSa, now: float) -> None:
     sa.heard_at = now
     if sa.dpd_tries:
         sa.dpd_tries = 0
-        core.node.cancel("dpd", sa, sa.peer)
+        core.node.cancel("dpd", sa)
         if sa.keepalive is not None and sa.keepalive.periodic:
-            core.node.after("dpd", sa, sa.peer, now + sa.keepalive.interval_s)
+            core.node.after("dpd", sa, now + sa.keepalive.interval_s)
 
 
 def due(core: Core, sa: IsakmpSa, now: float) -> None:
@@ -73,7 +73,7 @@ def _ask(core: Core, sa: IsakmpSa, now: float) -> None:
         sa.dpd_sequence,
     )
     _send(core, sa, NotifyType.R_U_THERE, sa.dpd_sequence, now)
-    core.node.after("dpd", sa, sa.peer, now + sa.keepalive.retry_s)
+    core.node.after("dpd", sa, now + sa.keepalive.retry_s)
 
 
 def receive(core: Core, sa: IsakmpSa, payload: Notification, now: float) -> None:

@@ -90,7 +90,7 @@ class IkeEngine:
         first, since = self._core.node.deadlines.first(), self._core.work.next_wake()
         if since is not None and (first is None or since <= first[0]):
             return since, "Diffie-Hellman"
-        return None if first is None else (first[0], f"{first[1].reason} {first[1].peer}")
+        return None if first is None else (first[0], f"{first[1].reason} {_peer_of(first[1].subject)}")
 
     def datagrams(self) -> list[UdpDatagram]:
         """What is to be sent, in order; taken once. The `changes` until now have to be in force before."""
@@ -315,3 +315,13 @@ class IkeEngine:
         )
         if sa.step is Step.I_MM5 and sa.sent_times == 1:
             phase1.said_failure(core, sa, "message 5 is not answered: Pre-Shared Key mismatch?", now)
+
+
+def _peer_of(subject: object) -> object:
+    """Whom a deadline is about."""
+    match subject:
+        case IsakmpSa() | QuickMode() | Pair() | Flow():
+            return subject.peer
+        case (_, peer):
+            return peer
+    return subject

@@ -108,7 +108,7 @@ class Flows:
         node, flow = self._core.node, protection.flow
         if not protection.needs_pair or protection.quick is not None:
             return
-        if node.pending("retry", flow, flow.peer) is not None:
+        if node.pending("retry", flow) is not None:
             return
         crypto_map = self.map_of(flow)
         if crypto_map is None:
@@ -122,7 +122,7 @@ class Flows:
     def isakmp_up(self, sa: IsakmpSa, now: float) -> None:
         """An ISAKMP SA is there: what waited for one goes on."""
         for protection in self.between(sa.ends):
-            self._core.node.cancel("retry", protection.flow, protection.flow.peer)
+            self._core.node.cancel("retry", protection.flow)
             self.restart(protection, now, soon=not sa.initiator)  # an initiator goes on with what it is here for
 
     def isakmp_failed(self, ends: Ends, reason: str, now: float) -> None:
@@ -147,7 +147,7 @@ class Flows:
         if protection.needs_pair:
             delay = min(c.RETRY_LAST_S, c.RETRY_FIRST_S * 2 ** min(protection.failures, 10))
             protection.failures += 1
-            node.after("retry", flow, flow.peer, now + delay * node.between(c.RETRY_SHORTEST, 1))
+            node.after("retry", flow, now + delay * node.between(c.RETRY_SHORTEST, 1))
         node.say(IPSEC_ERROR, flow.peer, "IPSEC: SA request for %s failed: %s", flow.peer, reason)
         if not protection.pairs:
             node.tell(FlowDown(flow, reason))
@@ -167,13 +167,13 @@ class Flows:
         protection.pairs.insert(0, pair)
         protection.renew = False
         protection.failures = 0
-        node.cancel("retry", flow, flow.peer)
+        node.cancel("retry", flow)
         self._core.pairs.add(pair)
-        node.after("pair lifetime", pair, flow.peer, pair.expires_at)
-        node.after("rekey", pair, flow.peer, pair.expires_at - self._rekey_margin(pair))
+        node.after("pair lifetime", pair, pair.expires_at)
+        node.after("rekey", pair, pair.expires_at - self._rekey_margin(pair))
         crypto_map = self.map_of(flow)
         if crypto_map is not None and crypto_map.idle_s is not None:
-            node.after("idle", flow, flow.peer, now + crypto_map.idle_s)
+            node.after("idle", flow, now + crypto_map.idle_s)
         if len(protection.pairs) > c.MAX_PAIRS_PER_FLOW:
             self.pair_down(protection.pairs[-1], "too many SAs", now)
         if protection.up_since is None:
@@ -189,7 +189,7 @@ class Flows:
         node, flow = self._core.node, pair.flow
         protection.pairs.remove(pair)
         for deadline in ("pair lifetime", "rekey"):
-            node.cancel(deadline, pair, flow.peer)
+            node.cancel(deadline, pair)
         self._core.pairs.remove(pair)
         node.say(
             IPSEC,
@@ -206,7 +206,7 @@ class Flows:
                 notices.delete_esp(self._core, sa, pair.inbound.spi, now)
         if not protection.pairs and protection.up_since is not None:
             protection.up_since = None
-            node.cancel("idle", flow, flow.peer)
+            node.cancel("idle", flow)
             node.tell(FlowDown(flow, reason))
             self._core.session_changed(protection.ends, False)
 
@@ -218,7 +218,7 @@ class Flows:
         protection.renew = False
         for pair in reversed(tuple(protection.pairs)):
             self.pair_down(pair, reason, now, tell)
-        self._core.node.cancel("retry", protection.flow, protection.flow.peer)
+        self._core.node.cancel("retry", protection.flow)
         self._tidy(protection)
 
     def end_between(self, ends: Ends, reason: str, now: float, tell: bool = True) -> None:
@@ -229,7 +229,7 @@ class Flows:
         """Build a wanted flow again: at once, or (`soon`) after a moment in which the peer may do it."""
         if protection.needs_pair and soon:
             flow, node = protection.flow, self._core.node
-            node.after("retry", flow, flow.peer, now + node.between(*c.RESTART_S))
+            node.after("retry", flow, now + node.between(*c.RESTART_S))
         else:
             self.drive(protection, now)
 
@@ -247,7 +247,7 @@ class Flows:
                 if not same:
                     del self._of_ends[protection.ends]
             for deadline in ("retry", "idle"):
-                self._core.node.cancel(deadline, protection.flow, protection.flow.peer)
+                self._core.node.cancel(deadline, protection.flow)
 
     # --- deadlines --------------------------------------------------------------------------------------------------
 
@@ -280,7 +280,7 @@ class Flows:
             return
         until = max(pair.used_at for pair in protection.pairs) + crypto_map.idle_s
         if until > now:
-            self._core.node.after("idle", flow, flow.peer, until)
+            self._core.node.after("idle", flow, until)
         else:
             protection.asleep = True
             self.end(protection, "idle", now)

@@ -25,7 +25,6 @@ class Key(NamedTuple):
 
     reason: str
     subject: Hashable
-    peer: IPv4Address
 
 
 class Node:
@@ -56,15 +55,15 @@ class Node:
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def after(self, reason: str, subject: Hashable, peer: IPv4Address, at: float) -> None:
+    def after(self, reason: str, subject: Hashable, at: float) -> None:
         """Set the deadline `reason` of `subject`; an older one for the same is replaced."""
-        self.deadlines.set(Key(reason, subject, peer), at)
+        self.deadlines.set(Key(reason, subject), at)
 
-    def cancel(self, reason: str, subject: Hashable, peer: IPv4Address) -> None:
-        self.deadlines.cancel(Key(reason, subject, peer))
+    def cancel(self, reason: str, subject: Hashable) -> None:
+        self.deadlines.cancel(Key(reason, subject))
 
-    def pending(self, reason: str, subject: Hashable, peer: IPv4Address) -> float | None:
-        return self.deadlines.get(Key(reason, subject, peer))
+    def pending(self, reason: str, subject: Hashable) -> float | None:
+        return self.deadlines.get(Key(reason, subject))
 
     # --- the way out ------------------------------------------------------------------------------------------------
 

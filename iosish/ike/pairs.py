@@ -38,6 +38,10 @@ class Pair:
     received_at: float | None = None
 
     @property
+    def peer(self) -> IPv4Address:
+        return self.flow.peer
+
+    @property
     def expires_at(self) -> float:
         return self.created_at + self.lifetime_s
 

@@ -354,7 +354,7 @@ def _shorten(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...], now: float
         seconds = lifetime.of_responder(notification, Phase1.LIFE_TYPE, Phase1.LIFE_DURATION).get(SECONDS)
         if seconds and sa.expires_at is not None and now + seconds < sa.expires_at:
             sa.expires_at = now + seconds
-            core.node.after("lifetime", sa, sa.peer, sa.expires_at)
+            core.node.after("lifetime", sa, sa.expires_at)
 
 
 def give_up(core: Core, sa: IsakmpSa, reason: str, now: float) -> None:

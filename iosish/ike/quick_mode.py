@@ -133,7 +133,7 @@ def initiate(core: Core, sa: IsakmpSa, flow: Flow, crypto_map: CryptoMap, now: f
     if crypto_map.pfs is None:
         begin(now)
     elif not _work(core, quick, crypto_map.pfs, begin, now):
-        node.after("retransmission", quick, sa.peer, now + c.RETRANSMIT_S)
+        node.after("retransmission", quick, now + c.RETRANSMIT_S)
     return quick
 
 
@@ -199,7 +199,7 @@ def _respond(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
     quick.received = message.datagram.payload
     sa.quick[message_id] = quick
     quick.set_step(core, QM_R_QM1)
-    node.after("retransmission", quick, sa.peer, now + c.RETRANSMIT_S)
+    node.after("retransmission", quick, now + c.RETRANSMIT_S)
 
     def answer(now: float) -> None:
         """Message 2: our choice; what the peer sends by it is taken from here on."""
@@ -352,7 +352,7 @@ def abandon(core: Core, quick: QuickMode, now: float) -> bool:
     """Forget an exchange, and what it had put in place if it was not done. False: it was done."""
     quick.sa.quick.pop(quick.message_id, None)
     retransmission.stop(core.node, quick)
-    core.node.cancel("quick mode", quick, quick.peer)
+    core.node.cancel("quick mode", quick)
     if quick.done_at is not None:
         return False
     quick.done_at = now
@@ -369,7 +369,7 @@ def _finish(core: Core, quick: QuickMode, now: float) -> None:
     quick.done_at = now
     retransmission.stop(core.node, quick)
     core.pairs.settle(quick.pair)
-    core.node.after("quick mode", quick, quick.peer, now + c.DONE_KEPT_S)
+    core.node.after("quick mode", quick, now + c.DONE_KEPT_S)
     quick.set_step(core, QM_COMPLETE)
     core.node.say(
         ISAKMP,

@@ -31,13 +31,13 @@ def send(node: Node, sender: Sender, datagram: UdpDatagram, now: float, expects_
     sender.sent_at = now
     node.send(datagram)
     if expects_answer:
-        node.after("retransmission", sender, sender.peer, now + c.RETRANSMIT_S)
+        node.after("retransmission", sender, now + c.RETRANSMIT_S)
     else:
         stop(node, sender)
 
 
 def stop(node: Node, sender: Sender) -> None:
-    node.cancel("retransmission", sender, sender.peer)
+    node.cancel("retransmission", sender)
 
 
 def again(node: Node, sender: Sender, now: float) -> bool:
@@ -47,7 +47,7 @@ def again(node: Node, sender: Sender, now: float) -> bool:
     sender.sent_times += 1
     sender.sent_at = now
     node.send(sender.sent)
-    node.after("retransmission", sender, sender.peer, now + c.RETRANSMIT_S)
+    node.after("retransmission", sender, now + c.RETRANSMIT_S)
     return True
 
 

@@ -87,12 +87,12 @@ class Sas:
         if not sa.initiator:
             self._by_first[sa.local, sa.peer, sa.cookie_i] = sa
             self.make_room(self.half_open.add(sa), now)
-            self._core.node.after("half-open", sa, sa.peer, now + c.HALF_OPEN_S)
+            self._core.node.after("half-open", sa, now + c.HALF_OPEN_S)
 
     def answered(self, sa: IsakmpSa, now: float) -> None:
         """A responder's peer has sent our cookie back."""
         self.make_room(self.half_open.answered(sa), now)
-        self._core.node.after("half-open", sa, sa.peer, now + c.HALF_OPEN_S)
+        self._core.node.after("half-open", sa, now + c.HALF_OPEN_S)
 
     def make_room(self, victim: IsakmpSa | None, now: float) -> None:
         if victim is not None:
@@ -105,13 +105,13 @@ class Sas:
         """Phase 1 is done."""
         node = self._core.node
         self.half_open.discard(sa)
-        node.cancel("half-open", sa, sa.peer)
-        node.cancel("retransmission", sa, sa.peer)
+        node.cancel("half-open", sa)
+        node.cancel("retransmission", sa)
         sa.up_at = sa.heard_at = now
         lifetime = sa.policy.lifetime_s if sa.policy is not None else 0
         sa.expires_at = now + lifetime
-        node.after("lifetime", sa, sa.peer, sa.expires_at)
-        node.cancel("phase 1", sa.ends, sa.peer)
+        node.after("lifetime", sa, sa.expires_at)
+        node.cancel("phase 1", sa.ends)
         established = [other for other in self._of_ends[sa.ends] if other.up_at is not None]
         if len(established) > c.MAX_SAS_PER_PEER:
             self.delete(min(established, key=lambda other: other.up_at or 0), "too many SAs", now)
@@ -154,7 +154,7 @@ class Sas:
             if not same:
                 del self._of_ends[sa.ends]
         for reason in ("retransmission", "half-open", "lifetime", "dpd", "keepalive"):
-            node.cancel(reason, sa, sa.peer)
+            node.cancel(reason, sa)
         sa.set_step(node, Step.DESTROYED)
 
     # --- show -------------------------------------------------------------------------------------------------------

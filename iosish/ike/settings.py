@@ -37,7 +37,7 @@ def apply(core: Core, wanted: IkeConfig, now: float) -> None:
                 core.sas.delete(sa, "configuration changed", now)
     _warn(core, old, wanted)
     for protection in core.flows:
-        node.cancel("retry", protection.flow, protection.flow.peer)
+        node.cancel("retry", protection.flow)
         protection.failures = 0
         core.flows.drive(protection, now)
 
