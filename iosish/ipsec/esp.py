@@ -203,7 +203,7 @@ class InboundSa(_Direction):
         padding = plain[-2]
         start, end = self._prefix, len(plain) - _TRAILER - padding
         octets = end - start
-        if octets < self._inner_octets or plain[end:-2] != _PADDING[:padding]:
+        if octets < 0 or plain[end:-2] != _PADDING[:padding]:
             counters.length_errors += 1
             raise EspError("length")
         if plain[-1] != self._next_header:

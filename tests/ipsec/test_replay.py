@@ -39,6 +39,7 @@ def test_it_takes_what_the_model_takes(size: int, steps: list[int], forged: set[
             window.mark(sequence)
             model.received.add(sequence)
         assert window.highest == max(model.received, default=0)
+        assert window._seen < 1 << max(size, 1)  # what is too old to tell is forgotten
 
 
 @pytest.mark.parametrize("size", SIZES)
