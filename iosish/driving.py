@@ -6,7 +6,7 @@ The runtime does it on asyncio and the machine's clock, the simulator on a world
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Protocol
 
@@ -148,12 +148,15 @@ class Driving(ABC):
         for change in changes:
             if change.installed:
                 self.plane.secure(SaChange(installed=change.installed))
-        if self.router.changed():
+        changed, messages = self.router.changed(), self.router.ike_datagrams()
+        if changed and not self.router.desired.ike:
+            self._send_ike(messages)  # what says that IKE ends here leaves before its sockets close
+            messages = []
+        if changed:
             self.plane.apply(self.router.desired)
         for datagram in self.router.datagrams():
             self.plane.send(datagram)
-        for message in self.router.ike_datagrams():
-            self.plane.send_ike(message)
+        self._send_ike(messages)
         for change in changes:  # a farewell goes by the SA that it is about
             if change.removed:
                 self.plane.secure(SaChange(removed=change.removed))
@@ -163,6 +166,11 @@ class Driving(ABC):
         due = self.router.next_wake()
         if due is not None:
             self._timer = self.call_at(due[0], self._wake)
+
+    def _send_ike(self, messages: Iterable[UdpDatagram]) -> None:
+        for message in messages:
+            if self.plane is not None:
+                self.plane.send_ike(message)
 
     def stop_timer(self) -> None:
         if self._timer is not None:

@@ -231,6 +231,7 @@ class Router:
         """Hand on what one engine has for another, until none has anything."""
         while True:
             self._sockets.follow(self._wanted_peers(), now)
+            self._log_sockets()
             events = [*self.ike.events(), *self.nhrp.events()]
             for event in events:
                 match event:
@@ -242,11 +243,14 @@ class Router:
                         self.ike.clear_session(nbma, now)
                     case _:
                         self._log(event)
-                said, self._sockets.events = self._sockets.events, []
-                for line in said:
-                    self._log(line)
+                self._log_sockets()
             if not events:
                 return
+
+    def _log_sockets(self) -> None:
+        said, self._sockets.events = self._sockets.events, []
+        for line in said:
+            self._log(line)
 
     def _wanted_peers(self) -> Mapping[str, frozenset[IPv4Address]]:
         """The far ends that the GRE of each protected tunnel goes to."""
