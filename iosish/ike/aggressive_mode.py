@@ -72,14 +72,14 @@ def _take_am2(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
 
     def answer(now: float) -> None:
         """Message 3: our hash, the only message that is encrypted."""
-        before = sa.cookie_r, sa.policy, sa.keys, sa.last_block
+        before = sa.cookie_r, sa.policy, sa.keys, sa.last_block, sa.connection_id
         try:
             sa.cookie_r, sa.policy = message.header.cookie_r, policy
             negotiation.public_r, negotiation.nonce_r = public, nonce
             phase1.derive(core, sa, phase1.own_exchange(negotiation).shared(public))
             phase1.take_identity(core, sa, phase1.identify(sa, found, of_initiator=False))
         except PacketError:
-            sa.cookie_r, sa.policy, sa.keys, sa.last_block = before
+            sa.cookie_r, sa.policy, sa.keys, sa.last_block, sa.connection_id = before
             phase1.said_failure(core, sa, "message 2 is malformed: Pre-Shared Key mismatch?", now)
             raise
         nat_traversal.agreed(core.node, sa, payloads)

@@ -238,7 +238,11 @@ class IkeEngine:
                 informational.receive(core, sa, message, now)
         elif header.exchange == Exchange.QUICK:
             if sa.up_at is None:
-                core.node.counters["too early"] += 1  # message 5 is still to come, and this one will come again
+                # The last message of phase 1 is still to come, and this one will come again. In aggressive mode
+                # the initiator does not wait for it to arrive: our message 2 once more makes it send it once more.
+                core.node.counters["too early"] += 1
+                if sa.step is Step.R_AM2:
+                    retransmission.answer_again(core.node, sa, now)
             else:
                 quick_mode.receive(core, sa, message, now)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iosish.ike import aggressive_mode, log_text, messages, nat_traversal, phase1, policies
+from iosish.ike import aggressive_mode, log_text, messages, nat_traversal, notices, phase1, policies
 from iosish.ike import constants as c
 from iosish.ike.config import CryptoMap, Policy
 from iosish.ike.errors import PacketError
@@ -113,8 +113,14 @@ def _take_mm6(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
         core.node.log_about(sa.peer, log_text.not_encrypted(sa.peer), now)
         raise PacketError("not encrypted")
     payloads, block = messages.unseal(sa, message)
-    phase1.take_identity(core, sa, phase1.identify(sa, payloads, of_initiator=False))
+    identification = phase1.identify(sa, payloads, of_initiator=False)
     sa.last_block = block
+    try:
+        phase1.take_identity(core, sa, identification)
+    except PacketError as error:
+        notices.delete_isakmp(core, sa, now)  # the peer thinks that it is up
+        phase1.give_up(core, sa, error.reason, now)
+        return
     sa.received = b""
     sa.sent = None
     sa.set_step(core.node, Step.I_MM6)

@@ -123,6 +123,7 @@ class Station:
             self.sent.append(datagram)
             self.world.carry(datagram)
         self.events += self.engine.events()
+        self.world.expect(self)
 
 
 Rule = Callable[[UdpDatagram], UdpDatagram | None]
@@ -141,6 +142,7 @@ class World:
         self.rules: list[Rule] = []
         self.wire: list[tuple[float, int, UdpDatagram]] = []
         self.carried: list[UdpDatagram] = []
+        self.wakes: list[tuple[float, int, Station]] = []
         self.made = count()  # one that restarts is not the same again
         self._order = count()
 
@@ -173,16 +175,27 @@ class World:
             )
             station.collect()
 
+    def expect(self, station: Station) -> None:
+        wake = station.engine.next_wake()
+        if wake is not None:
+            heapq.heappush(self.wakes, (wake[0], next(self._order), station))
+
     def step(self, until: float) -> bool:
         """Do the next thing that is due at or before `until`."""
-        due = [(wake[0], station) for station in self.stations.values() if (wake := station.engine.next_wake())]
-        at, station = min(due, key=lambda item: item[0], default=(float("inf"), None))
+        while self.wakes:
+            at, _, station = self.wakes[0]
+            wake = station.engine.next_wake()
+            if wake is not None and wake[0] == at and self.stations.get(station.address) is station:
+                break
+            heapq.heappop(self.wakes)  # it was for something that is done, or no more
+        at = self.wakes[0][0] if self.wakes else float("inf")
         if self.wire and self.wire[0][0] <= min(at, until):
             arrival, _, datagram = heapq.heappop(self.wire)
             self.now = max(self.now, arrival)
             self.deliver(datagram)
             return True
-        if station is not None and at <= until:
+        if at <= until:
+            _, _, station = heapq.heappop(self.wakes)
             self.now = max(self.now, at)
             station.engine.wake(self.now)
             station.collect()
