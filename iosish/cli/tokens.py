@@ -317,6 +317,10 @@ _TYPES = {
     "X:X::X": ValueType("X:X::X", "X:X:X:X::X", RANK_TYPED, _ipv6, _is(IPv6Address)),
     "X:X::X/n": ValueType("X:X::X/n", "X:X:X:X::X/<0-128>", RANK_TYPED, _ipv6_prefix, _is(str)),
     "word": ValueType("word", "WORD", RANK_WORD, _word, _is(str)),
+    **{
+        name: ValueType(name, "LINE", RANK_LINE, _line, _is(str))
+        for name in ("clear-6", "clear-7", "typed-6", "typed-7")
+    },
     "secret": ValueType("secret", "WORD", RANK_WORD, _word, _bare_secret),
     "secret-line": ValueType("secret-line", "LINE", RANK_LINE, _line, _bare_secret),
     "type-7": ValueType("type-7", "WORD", RANK_TYPED, _pattern(r"(0\d|1[0-5])([0-9A-Fa-f]{2})+"), _is(str)),

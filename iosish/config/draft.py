@@ -9,8 +9,8 @@ from typing import Any
 
 from iosish.config.address_index import AddressIndex, vrf_of
 from iosish.config.binding import default_of
-from iosish.config.model import Config, IpAddress
-from iosish.config.password_encryption import concealed
+from iosish.config.model import Config, IpAddress, Kept
+from iosish.config.password_encryption import concealed, sealed, sealed_line
 
 #: Steps from the root: names of fields, each mapping followed by the key of an entry.
 Path = tuple[Any, ...]
@@ -94,8 +94,6 @@ class Draft:
 
     def freeze(self) -> Config:
         config: Config = self._root.freeze()
-        if config.password_encryption:
-            config = concealed(config)
         self._root = Record(config)
         return config
 
@@ -134,6 +132,14 @@ class Draft:
         return True
 
     def set(self, path: Path, value: Any) -> None:
+        """Put a value at `path`; under `service password-encryption` with its secret sealed."""
+        if path == ("password_encryption",) and value is True:
+            self._root = Record(concealed(self.freeze()))
+        elif self._root.get("password_encryption"):
+            value = sealed(value)
+            if isinstance(value, Kept):
+                key, value = sealed_line(path[-1], value)
+                path = (*path[:-1], key)
         self._note_address(path, value)
         owner = self._open(path[:-1])
         if isinstance(owner, Record):

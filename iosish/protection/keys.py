@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from iosish.config import crypto
 from iosish.config.crypto import AddressKey, HostnameKey, KeyringKey, LocalAddress
@@ -42,11 +42,12 @@ class Ring:
         best = max(fitting, key=lambda key: key.network.prefixlen, default=None)
         return str(best.network) if best is not None and best in unread else None
 
-    def keys(self) -> tuple[PresharedKey, ...]:
-        """Longest prefix first; without those that cannot be read."""
+    def keys(self, hosts: Mapping[str, IPv4Address]) -> tuple[PresharedKey, ...]:
+        """Longest prefix first; without those that cannot be read. A name that `hosts` knows stands for its address."""
+        known = {name.lower(): IPv4Network(address) for name, address in hosts.items()}
         ordered = sorted(self.addresses, key=lambda key: (-key.network.prefixlen, key.network.network_address))
         keys = [(secret(key), key.network, None) for key in ordered]
-        names = [(secret(key), None, key.hostname) for key in self.hostnames]
+        names = [(secret(key), known.get(key.hostname.lower()), key.hostname) for key in self.hostnames]
         return tuple(
             PresharedKey(clear, network, hostname) for clear, network, hostname in [*keys, *names] if clear is not None
         )

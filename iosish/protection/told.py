@@ -38,11 +38,11 @@ def ike_config(config: Config, sources: Mapping[str, IPv4Address]) -> IkeConfig:
 
 
 def _keyrings(config: Config) -> dict[str, Keyring]:
-    keyrings = {GLOBAL: Keyring(GLOBAL, global_ring(config).keys())}
+    keyrings = {GLOBAL: Keyring(GLOBAL, global_ring(config).keys(config.hosts))}
     for name, entry in config.crypto.keyrings.items():
         ring = ring_of(config, name)
         if ring is not None and name != GLOBAL and entry.vrf is None and not astray(config, entry.local_address):
-            keyrings[name] = Keyring(name, ring.keys(), address_of(config, entry.local_address))
+            keyrings[name] = Keyring(name, ring.keys(config.hosts), address_of(config, entry.local_address))
     return keyrings
 
 

@@ -380,6 +380,38 @@ def test_password_encryption_hides_what_is_there_and_what_comes(grammar: Grammar
         assert "s3cret" not in "\n".join(render(grammar, still))
 
 
+#: Kept lines with a secret, and how they stand under `service password-encryption`.
+KEPT = {
+    "enable password cisco": "enable password 7 01100F175804",
+    "enable password level 5 cisco": "enable password level 5 7 01100F175804",
+    "username a privilege 15 password 0 cisco": "username a privilege 15 password 7 01100F175804",
+    "username password password cisco": "username password password 7 01100F175804",
+    "line con 0\n password cisco": "line con 0\n password 7 01100F175804",
+    "key chain K\n key 1\n  key-string 0 cisco": "key chain K\n key 1\n  key-string 7 01100F175804",
+    "interface Tunnel0\n no ip address\n ip ospf authentication-key cisco": (
+        "interface Tunnel0\n no ip address\n ip ospf authentication-key 7 01100F175804"
+    ),
+    "crypto ikev2 keyring K\n peer P\n  pre-shared-key local 0 cisco": (
+        "crypto ikev2 keyring K\n peer P\n  pre-shared-key local 6 $iosish$01100F175804"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", KEPT)
+def test_password_encryption_hides_kept_secrets_too(grammar: Grammar, line: str) -> None:
+    hidden = f"service password-encryption\n{KEPT[line]}".splitlines()
+    assert shown(grammar, f"service password-encryption\n{line}") == hidden
+    assert shown(grammar, f"{line}\nservice password-encryption") == hidden
+    assert shown(grammar, "\n".join(hidden)) == hidden
+
+
+@pytest.mark.parametrize(
+    "line", ["enable secret 5 $1$x", "username a password 7 01100F175804", "enable password 7 01100F175804"]
+)
+def test_password_encryption_leaves_alone_what_is_no_secret_in_clear(grammar: Grammar, line: str) -> None:
+    assert shown(grammar, f"{line}\nservice password-encryption") == ["service password-encryption", line]
+
+
 def test_a_key_of_another_router_stays_as_it_is(grammar: Grammar) -> None:
     line = "crypto isakmp key 6 JDYkOSBbQ^_PFbZTbJiBMEeWIZQVXAAB address 0.0.0.0"
     assert shown(grammar, f"{line}\nservice password-encryption") == ["service password-encryption", line]

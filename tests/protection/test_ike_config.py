@@ -99,6 +99,13 @@ def test_the_longest_prefix_comes_first(read: Read) -> None:
     )
 
 
+def test_a_name_that_the_router_knows_stands_for_its_address_too(read: Read) -> None:
+    config = read("ip host R9 192.0.2.9\ncrypto isakmp key named hostname r9\n")
+    assert ike_config(config, {}).keyrings["default"].keys == (
+        PresharedKey(b"named", IPv4Network("192.0.2.9/32"), "r9"),
+    )
+
+
 def test_a_sealed_key_is_the_key(read: Read) -> None:
     sealed = read(f"{CLASSIC}service password-encryption\n")
     assert "P4ssw0rd" not in repr(sealed)
