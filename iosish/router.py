@@ -45,6 +45,7 @@ class Router:
         self.statuses: dict[str, Status] = {}
         self.changed_at: dict[str, float] = {}
         self.rib = Rib()
+        self.random = source
         self.nhrp = NhrpEngine(source, self._overlay_route)
         self.ike = IkeEngine(source)
         self._sockets = CryptoSockets(self.ike, self.nhrp)

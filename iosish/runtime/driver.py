@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
-from random import Random
+from random import SystemRandom
 
 from iosish.driving import Driving, Timer
 from iosish.engine import Event
@@ -17,7 +16,8 @@ class Driver(Driving):
     """`log` takes the events; `changed` is called when interfaces or servers may have changed."""
 
     def __init__(self, log: Callable[[Event], None], changed: Callable[[], None]) -> None:
-        super().__init__(Router(Random(secrets.randbits(128))))
+        # Of the kernel: what a peer sees of it (cookies, nonces, SPIs) must not tell what keys are made of.
+        super().__init__(Router(SystemRandom()))
         self._log = log
         self._changed = changed
         self._loop = asyncio.get_running_loop()
