@@ -22,6 +22,7 @@ RETRY_FIRST_S = 2.0  # after a failed negotiation of a wanted flow, doubled each
 RETRY_LAST_S = 30.0  # ... up to this
 RETRY_SHORTEST = 0.75  # share of it that chance may leave
 RESTART_S = (0.5, 1.5)  # a flow that the peer took down: it may be about to build it again
+EARLY_S = 30.0  # a peer that takes pairs down sooner than this, again and again, is asked more and more rarely
 REBUILD_PHASE1_S = (1.0, 4.0)  # ours, IOS waits for phase 2: a peer with IPsec SAs lost its last ISAKMP SA
 REKEY_S = 30.0  # before the end of the pair; by its initiator ...
 REKEY_RESPONDER_S = 22.0  # ... by its responder only if the initiator did not

@@ -92,13 +92,15 @@ class Core:
         return not sa.nat or sa.peer_port == port
 
     def peer_deleted_esp(self, sa: IsakmpSa, spi: int, now: float) -> None:
-        pair = self.pairs.outbound(sa.peer, spi)
+        """By the SPI that it receives by; strongSwan, when it could not install a pair, names the one it sends by."""
+        pair = self.pairs.outbound(sa.peer, spi) or self.pairs.inbound(sa.peer, spi)
         if pair is None or pair.flow.local != sa.local:
             self.node.counters["deletes of unknown SAs"] += 1
             return
         protection = self.flows.get(pair.flow)
         self.flows.pair_down(pair, "deleted by peer", now, tell=False)
         if protection is not None:
+            protection.early_ends = protection.early_ends + 1 if now - pair.created_at < c.EARLY_S else 0
             self.flows.restart(protection, now, soon=True)
 
     def peer_deleted_isakmp(self, sa: IsakmpSa, cookie_i: bytes, cookie_r: bytes, now: float) -> None:

@@ -29,7 +29,7 @@ class Protection:
     """One flow. `pairs`: the newest first. `asleep`: its SAs ended idle, so it waits for traffic.
 
     `renew`: a new pair is to be made, although there is one, or for the peer's sake. `failures`: negotiations that
-    failed since the last pair.
+    failed since the last pair; `early_ends`: pairs in a row that the peer took down soon after they were made.
     """
 
     flow: Flow
@@ -39,6 +39,7 @@ class Protection:
     pairs: list[Pair] = field(default_factory=list)
     quick: QuickMode | None = None
     failures: int = 0
+    early_ends: int = 0
     up_since: float | None = None
 
     @property
@@ -229,7 +230,8 @@ class Flows:
         """Build a wanted flow again: at once, or (`soon`) after a moment in which the peer may do it."""
         if protection.needs_pair and soon:
             flow, node = protection.flow, self._core.node
-            node.after("retry", flow, now + node.between(*c.RESTART_S))
+            delay = node.between(*c.RESTART_S) * 2 ** min(max(0, protection.early_ends - 2), 10)
+            node.after("retry", flow, now + min(delay, c.RETRY_LAST_S))
         else:
             self.drive(protection, now)
 

@@ -82,9 +82,9 @@ def _obey_notification(core: Core, sa: IsakmpSa, payload: Notification, now: flo
     elif payload.type in _ENDS_QUICK_MODE:
         node.say(ISAKMP_ERROR, sa.peer, "ISAKMP:(%d): peer refuses: notify %d", sa.connection_id, payload.type)
         node.log_about(sa.peer, log_text.mode_failure("Informational", sa.peer), now)
-        open_ = [quick for quick in sa.quick.values() if quick.initiator and quick.done_at is None]
+        open_ = [quick for quick in sa.quick.values() if quick.done_at is None]
         for quick in open_:
-            if payload.spi == quick.spi.to_bytes(4, "big") or (len(payload.spi) != 4 and len(open_) == 1):
+            if len(open_) == 1 if len(payload.spi) != 4 else int.from_bytes(payload.spi, "big") in quick.spis:
                 name = NotifyType(payload.type).name.replace("_", " ").lower()
                 quick_mode.fail(core, quick, f"peer says {name}", now)
     else:

@@ -83,6 +83,11 @@ class QuickMode:
     def peer(self) -> IPv4Address:
         return self.sa.peer
 
+    @property
+    def spis(self) -> tuple[int, ...]:
+        """Ours, and the peer's once it is known."""
+        return (self.spi,) if self.pair is None else (self.spi, self.pair.outbound.spi)
+
     def set_step(self, core: Core, step: str) -> None:
         core.node.say(ISAKMP, self.peer, "ISAKMP:(%d):Node %d", self.sa.connection_id, self.message_id)
         core.node.say(

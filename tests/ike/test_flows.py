@@ -312,6 +312,17 @@ def test_a_deleted_sa_is_told_to_the_peer_esp_first(world: World) -> None:
     assert len(esp.payload) < len(isakmp.payload)
 
 
+def test_a_peer_that_takes_every_pair_down_is_asked_more_and_more_rarely(world: World) -> None:
+    """As strongSwan does on a kernel without ESP."""
+    hub, spoke = up(world)
+    for _ in range(300):
+        hub.engine.clear_sa(SPOKE, world.now)
+        world.run(1)
+    assert 8 <= spoke.flow_events.count("up 172.16.15.2") <= 25
+    world.run(30)
+    assert usable(world, HUB, SPOKE)
+
+
 # --- what the plane tells -------------------------------------------------------------------------------------------
 
 
