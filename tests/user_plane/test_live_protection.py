@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -207,6 +208,29 @@ def test_refused_esp_is_told_but_never_in_a_flood(pair: Pair) -> None:
                 raw.sendto(b"\0\0\x77\x77" + sequence.to_bytes(4, "big") + bytes(32), (str(HUB), 0))
         eventually(lambda: pair.hub.counters().drops.get("invalid SPI", 0) >= 300, "all dropped")
     assert refused == [EspRefusal("invalid SPI", HUB, SPOKE, 0x7777, 1)]
+
+
+def test_no_esp_and_no_datagram_ends_the_forwarder(pair: Pair) -> None:
+    """Noise, and real packets with one octet changed: counted, and the tunnel goes on."""
+    secure(pair, udp_ports=IN_UDP)
+    with Eyes(pair.hub.space) as eyes:
+        assert pair.spoke.space.pings("192.168.0.1")
+        (sample,) = (packet[28:] for packet in eyes.seen() if packet[9] == ipv4.UDP)
+    noise = random.Random(4)
+    before = pair.hub.forwarder(), pair.spoke.forwarder(), sum(pair.hub.counters().drops.values())
+    with (
+        inside(pair.spoke.space, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, ipv4.ESP)) as raw,
+        inside(pair.spoke.space, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, ipv4.UDP)) as udp,
+    ):
+        for size in range(300):
+            spoilt = bytearray(sample)
+            spoilt[noise.randrange(len(spoilt))] ^= 1 << noise.randrange(8)
+            for payload in (noise.randbytes(size), bytes(spoilt), sample[: size % len(sample)], bytes(4) + bytes(size)):
+                raw.sendto(payload, (str(HUB), 0))
+                udp.sendto(ipv4.udp(4500, 4500, payload), (str(HUB), 0))
+    assert pair.spoke.space.pings("192.168.0.1")
+    assert (pair.hub.forwarder(), pair.spoke.forwarder()) == before[:2]
+    assert sum(pair.hub.counters().drops.values()) > before[2] + 1000
 
 
 def test_no_esp_overtakes_the_sa_that_it_needs(pair: Pair) -> None:
