@@ -284,6 +284,21 @@ def test_path_mtu_of_a_protected_tunnel(pair: Pair) -> None:
         pair.spoke.space.ip("link", "set", "Fa0-0", "mtu", "1500")
 
 
+def test_a_clear_packet_that_waits_for_arp_does_not_leave_after_the_line(pair: Pair, eyes: Eyes) -> None:
+    """The peer's address does not answer yet; when it does, the tunnel is protected."""
+    silent = replace(hub_picture().links["FastEthernet0/0"], addresses=())
+    pair.hub.apply(Desired({"FastEthernet0/0": silent}))
+    pair.spoke.apply(spoke_picture(), TO_HUB)
+    pair.spoke.space.ip("neigh", "flush", "dev", "Fa0-0")
+    pair.spoke.breath(Datagram("Tunnel0", HUB, SPOKE, b"registration"))
+    eventually(lambda: "INCOMPLETE" in pair.spoke.space.ip("neigh", "show", str(HUB)), "the question who has it")
+    pair.spoke.apply(protected(spoke_picture()), TO_HUB)
+    pair.hub.apply(protected(hub_picture()), TO_SPOKE)
+    secure(pair)
+    assert pair.spoke.space.pings("192.168.0.1")  # what waited left before it
+    assert set(eyes.protocols()) == {ipv4.ESP}
+
+
 class Flood:
     """Pings without end from the spoke, as fast as they go."""
 

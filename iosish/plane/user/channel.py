@@ -17,6 +17,8 @@ from iosish.forwarding.tables import InterfaceCounters, Tunnel
 TABLES, TAP, NO_TAP, SEND, COUNT = b"T", b"A", b"D", b"S", b"C"
 #: SAs to put in place and to take out; UDP 4500 (with its descriptor, or without: its end); IKE to send from there.
 SECURE, PORT, IKE = b"I", b"P", b"M"
+#: Whether all before was taken, and the answer, with the same number.
+ASK, TAKEN = b"?", b"!"
 #: Forwarder to control: NHRP that came; peers that data went to; refused packets; counters; why it ends.
 RECEIVED, USED, REFUSED, COUNTED, ENDED = b"N", b"U", b"R", b"K", b"E"
 #: Counters of SAs, before those that were asked for; IKE that came; SAs missed, used and worn; refused ESP.

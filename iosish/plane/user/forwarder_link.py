@@ -10,6 +10,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address
+from itertools import count
 from typing import NamedTuple
 
 from iosish.desired import EspRefusal, PlaneCounters, PlaneSink, SaChange
@@ -23,7 +24,7 @@ from iosish.plane.user.refusals import Refusals
 
 #: A forwarder that ends sooner than this after its start is replaced only when as much time has gone by.
 MIN_LIFE_S = 1.0
-COUNTERS_WITHIN_S = 1.0
+ANSWER_WITHIN_S = 1.0
 #: When so many messages to the forwarder wait for room, NHRP and IKE are lost, as on a full link. Tables, SAs and
 #: devices are not.
 QUEUE_MAX = 1000
@@ -55,6 +56,8 @@ class ForwarderLink:
         self._replacing: asyncio.TimerHandle | None = None
         self._counting: asyncio.Future[PlaneCounters] | None = None
         self._sas_counted: dict[SaKey, SaCounters] = {}
+        self._waiters: dict[int, asyncio.Future[None]] = {}
+        self._numbers = count()
         self._refusals = Refusals()
         self.pid: int | None = None
 
@@ -240,6 +243,10 @@ class ForwarderLink:
             case channel.ESP_REFUSED, list(refused):
                 for reason, local, source, spi, sequence in refused:
                     self._sink.esp_refused(EspRefusal(reason, IPv4Address(local), IPv4Address(source), spi, sequence))
+            case channel.TAKEN, int(number):
+                waiter = self._waiters.get(number)
+                if waiter is not None and not waiter.done():
+                    waiter.set_result(None)
             case channel.SA_COUNTED, list(counted):
                 self._sas_counted.update(sa_values.unpack_counters(counted))
             case channel.COUNTED, (dict(counters), dict(drops)):
@@ -247,13 +254,26 @@ class ForwarderLink:
                 if self._counting is not None and not self._counting.done():
                     self._counting.set_result(PlaneCounters(channel.unpack_counters(counters), drops, sas))
 
+    async def taken(self) -> None:
+        """Wait until the forwarder has taken all that it was told; not for long, if it does not answer."""
+        if self._channel is None:
+            return  # the next one takes it before anything else
+        number, waiter = next(self._numbers), self._loop.create_future()
+        self._waiters[number] = waiter
+        self._tell(pack(channel.ASK, number))
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(waiter, ANSWER_WITHIN_S)
+        finally:
+            del self._waiters[number]
+
     async def counters(self) -> PlaneCounters:
         """Counters of the tunnels and SAs, and drops by reason; empty when the forwarder does not answer."""
         if self._counting is None or self._counting.done():
             self._counting = self._loop.create_future()
             self._offer(pack(channel.COUNT, None))
         try:
-            return await asyncio.wait_for(asyncio.shield(self._counting), COUNTERS_WITHIN_S)
+            return await asyncio.wait_for(asyncio.shield(self._counting), ANSWER_WITHIN_S)
         except TimeoutError:
             self._counting = None  # the forwarder that was asked may be gone: the next one who asks asks anew
             return PlaneCounters()

@@ -23,7 +23,7 @@ from iosish.plane.plan import Device, Observed, Step
 from iosish.plane.user import routes, tap
 
 _IFF_UP, _IFF_NOARP = 0x1, 0x80
-_NUD_PERMANENT, _NUD_FAILED = 0x80, 0x20
+_NUD_PERMANENT, _NUD_FAILED, _NUD_INCOMPLETE = 0x80, 0x20, 0x01
 _GROUPS = 1 | 4 | 0x10 | 0x40  # links, neighbours, IPv4 addresses, IPv4 routes
 _RECEIVE = 1 << 20
 #: Events taken before others have their turn.
@@ -206,6 +206,15 @@ class Kernel:
             if adjacency is not None and target:
                 neighbours[name, IPv4Address(target)] = adjacency
         return neighbours
+
+    async def drop_unresolved(self, ours: frozenset[str]) -> None:
+        """Drop the packets that wait for an ARP answer on any device but `ours`. Raises NetlinkError."""
+        names = {index: name for name, index in self.indexes.items()}
+        for neighbour in await self._dump(self._netlink.neigh, family=socket.AF_INET):
+            target = neighbour.get_attr("NDA_DST")
+            if neighbour["state"] & _NUD_INCOMPLETE and target and names.get(neighbour["ifindex"]) not in ours:
+                with suppress(NetlinkError):  # it is answered, or given up, just now
+                    await self._netlink.neigh("del", ifindex=neighbour["ifindex"], dst=target)
 
     async def arp(self, interfaces: Mapping[str, str]) -> list[ArpEntry]:
         """Neighbours of physical devices; `interfaces` maps devices to IOS names."""

@@ -97,6 +97,8 @@ class Loop:
             self._wire.open(descriptor)
         elif kind == channel.IKE:
             self._wire.send_ike(*value)
+        elif kind == channel.ASK:
+            self._tell(channel.TAKEN, value)
         elif kind == channel.COUNT:
             for some in sa_values.pack_counters(self._rules.sa_counters()):
                 self._tell(channel.SA_COUNTED, some)

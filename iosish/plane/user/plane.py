@@ -234,6 +234,10 @@ class UserPlane:
                 self._hand_over(datagram)
 
     async def _reach(self, desired: Desired) -> None:
+        if _protected(desired) - _protected(self._applied):
+            # What they sent in the clear before may still wait for an ARP answer.
+            await self._forwarder.taken()
+            await self._kernel.drop_unresolved(frozenset(self._owned_devices))
         if self._stale or self._applied is None or not _only_neighbours(self._applied, desired):
             self._stale = False
             await self._converge(desired)
@@ -288,9 +292,10 @@ class UserPlane:
             except kernel.StepError as error:
                 self._reasons[step.device or ""] = str(error)
                 if isinstance(step, AddGuard):
-                    protected = self._protected(desired)
-                    failed |= protected
-                    self._reasons.update(dict.fromkeys(protected, str(error)))
+                    # Without all guards no protected tunnel is touched.
+                    held = {self._devices[name] for name in _protected(desired) if name in self._devices}
+                    failed |= held
+                    self._reasons.update(dict.fromkeys(held, str(error)))
                 if step.device is not None and step.rank < AddAddress.rank:
                     failed.add(step.device)
         if steps:
@@ -304,14 +309,6 @@ class UserPlane:
             if link.adjust_mss is not None and self._devices[name] in observed.devices:
                 clamps[self._devices[name]] = link.adjust_mss
         self._reasons = {**self._mss_clamp.apply(clamps), **self._reasons}
-
-    def _protected(self, desired: Desired) -> set[str]:
-        """The devices of protected tunnels: without all guards none of them is touched."""
-        return {
-            self._devices[name]
-            for name, tunnel in desired.tunnels.items()
-            if tunnel.crypto_map is not None and name in self._devices
-        }
 
     def _owned(self) -> Owned:
         return Owned(frozenset(self._owned_devices), frozenset(self._owned_addresses), dict(self._found))
@@ -371,6 +368,11 @@ class UserPlane:
         if in_the_way(link, device, observed, self._owned()):
             return LinkState(name, present=False, reason=f"a device {device} of others is in the way")
         return link_state(link, device, observed, self._reasons.get(device))
+
+
+def _protected(desired: Desired | None) -> set[str]:
+    tunnels = desired.tunnels.values() if desired is not None else ()
+    return {tunnel.name for tunnel in tunnels if tunnel.crypto_map is not None}
 
 
 def _only_neighbours(before: Desired, desired: Desired) -> bool:
