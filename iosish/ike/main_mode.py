@@ -79,6 +79,7 @@ def _take_mm2(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
     sa.cookie_r = message.header.cookie_r
     sa.received = message.datagram.payload
     sa.set_step(core.node, Step.I_MM2)
+    phase1.read_vendor_ids(core, sa, payloads)
     nat_traversal.agreed(core.node, sa, payloads)
 
 
@@ -140,6 +141,7 @@ def respond(core: Core, message: Received, now: float) -> None:
         return
     sa, payloads, answer = begun
     sa.set_step(node, Step.R_MM1)
+    phase1.read_vendor_ids(core, sa, payloads)
     reply: tuple[Payload, ...] = (answer, *nat_traversal.answered(node, sa, payloads))
     sa.received = datagram.payload
     core.sas.add(sa, now)

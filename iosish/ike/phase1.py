@@ -208,6 +208,7 @@ def vendor_ids(core: Core, sa: IsakmpSa, unity: bool) -> tuple[VendorId, ...]:
 
 
 def read_vendor_ids(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...]) -> None:
+    """IOS says them with the key exchange, strongSwan with the SA."""
     for payload in all_of(payloads, VendorId):
         if vendor.is_dpd(payload.value):
             sa.peer_dpd = True

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from iosish.engine import UdpDatagram
+from iosish.ike import packet, vendor
 from iosish.ike.config import Keepalive
+from iosish.ike.payloads import Kind, VendorId
 from iosish.ipsec.sa import SaKey
 from tests.ike.link import HUB, POLICY, SPOKE, Station, World, config, flow, usable
 
@@ -193,6 +195,28 @@ def test_dpd_on_demand_asks_only_when_packets_go_and_none_come(world: World) -> 
         if spoke.flow_events[-1].startswith("down"):
             break
     assert spoke.flow_events[-1] == "down 172.16.15.2: dead peer detected"
+
+
+def dpd_said_first(message: UdpDatagram) -> UdpDatagram:
+    """As strongSwan does it: DPD is announced beside the SA, not beside the key exchange."""
+    header, rest = packet.decode_header(message.payload)
+    if header.encrypted:
+        return message
+    payloads = tuple(
+        payload
+        for payload in packet.decode_payloads(header.next_payload, rest)
+        if not (isinstance(payload, VendorId) and payload.value == vendor.DPD)
+    )
+    if payloads[0].kind == Kind.SA:
+        payloads += (VendorId(vendor.DPD),)
+    changed = packet.encode(header.cookie_i, header.cookie_r, header.exchange, payloads)
+    return replace(message, payload=changed)
+
+
+def test_dpd_may_be_announced_with_the_first_messages(world: World) -> None:
+    world.rules.append(dpd_said_first)
+    for station in up(world, keepalive=PERIODIC):
+        assert station.engine.state(world.now).isakmp[0].capabilities == "D"
 
 
 def test_dpd_is_answered_by_who_has_none_configured(world: World) -> None:
