@@ -9,4 +9,3 @@ from iosish.protection.reasons import held as held
 from iosish.protection.told import ike_config as ike_config
 from iosish.protection.tunnels import Claims as Claims
 from iosish.protection.tunnels import crypto_map_tag as crypto_map_tag
-from iosish.protection.weak import weaknesses as weaknesses

@@ -19,7 +19,7 @@ from iosish.ike.config import (
 )
 from iosish.ipsec import transforms
 from iosish.ipsec.transforms import DfBit, Integrity, Mode, Transform, TransformSet
-from iosish.protection import crypto_map_tag, ike_config, policies, weaknesses
+from iosish.protection import crypto_map_tag, ike_config, policies
 from tests.protection.conftest import Read
 from tests.protection.test_held import CLASSIC, IN_USE, PROFILE, SECOND, SOURCE
 
@@ -247,22 +247,4 @@ def test_an_isakmp_profile_by_the_tunnel_goes_before_that_of_the_ipsec_profile(r
     )
     assert ike_config(by_tunnel, SOURCE).maps[TAG] == replace(
         ike_config(by_profile, SOURCE).maps[TAG], isakmp_profile="Q"
-    )
-
-
-def test_weak_algorithms_are_named(read: Read) -> None:
-    assert weaknesses(ike_config(read(CLASSIC), SOURCE)) == "ISAKMP policy 10: DES, group 1"
-    strong = read(f"{CLASSIC}crypto isakmp policy 10\n encr aes 256\n hash sha256\n group 14\n")
-    assert weaknesses(ike_config(strong, SOURCE)) is None
-    assert weaknesses(ike_config(read(CLASSIC), {})) is None  # nothing is protected by it
-    sets = (
-        "crypto ipsec transform-set MyTransformSet esp-3des esp-md5-hmac\n"
-        "crypto ipsec transform-set N esp-null esp-sha-hmac\ncrypto ipsec transform-set A esp-aes\n"
-        "crypto ipsec transform-set G esp-gcm\n"
-        "crypto ipsec profile MyProfile\n set transform-set MyTransformSet N A G\n"
-        "crypto isakmp policy 10\n encr aes\n hash md5\n group 5\n"
-    )
-    assert weaknesses(ike_config(read(CLASSIC + sets), SOURCE)) == (
-        "ISAKMP policy 10: MD5, group 5; transform set MyTransformSet: 3DES, MD5; transform set N: no encryption;"
-        " transform set A: no integrity"
     )
