@@ -10,6 +10,7 @@ from iosish.cli.matcher import Failure, Match, match
 from iosish.config.binding import default_of
 from iosish.config.draft import Draft, Path, Section
 from iosish.config.model import Kept
+from iosish.config.password_encryption import other_spelling
 from iosish.config.refusals import refusal
 
 TOP = Section("config")
@@ -109,6 +110,8 @@ def _put(draft: Draft, path: Path, command: Command, found: Match) -> tuple[list
         key = kept_key(command, found.values, found.text)
         target = (*path, "kept", key)
         old = draft.frozen(target) if draft.has(target) else None
+        if other := other_spelling(key):
+            draft.delete((*path, "kept", other))
         draft.set(target, replace(old, text=found.text) if old else Kept(found.text))
         return [target], None
     target = (*path, *command.field.path)
@@ -149,6 +152,8 @@ def _take_back(draft: Draft, path: Path, command: Command, found: Match) -> None
             draft.set(target, Kept(found.text))
         elif draft.has(target):
             draft.delete(target)
+        elif other := other_spelling(key):
+            draft.delete((*path, "kept", other))
         return
     target = (*path, *command.field.path)
     if not command.field.keyed:

@@ -58,6 +58,18 @@ def sealed_line(key: KeptKey, line: Kept) -> tuple[KeptKey, Kept]:
     return (" ".join(leaf), *key[1:]), replace(line, text=" ".join(words))
 
 
+def other_spelling(key: KeptKey) -> KeptKey | None:
+    """Where the same kept line would stand with its secret in clear instead of typed, or typed instead of in clear."""
+    leaf = key[0].split()
+    if found := _CLEAR.fullmatch(leaf[-1]):
+        leaf[-1:] = [f"<encryption:0-{found[2]}>", f"<{found[1]}:line>"]
+    elif len(leaf) > 1 and (found := _ENCRYPTION.fullmatch(leaf[-2])):
+        leaf[-2:] = [f"{leaf[-1].partition(':')[0]}:clear-{found[1]}>"]
+    else:
+        return None
+    return (" ".join(leaf), *key[1:])
+
+
 def concealed(config: Config) -> Config:
     """The same configuration with every secret sealed."""
     return replace(

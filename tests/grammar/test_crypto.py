@@ -405,6 +405,14 @@ def test_password_encryption_hides_kept_secrets_too(grammar: Grammar, line: str)
     assert shown(grammar, "\n".join(hidden)) == hidden
 
 
+def test_a_kept_secret_stands_once_and_is_taken_back_in_either_spelling(grammar: Grammar) -> None:
+    clear, typed = "enable password cisco", "enable password 7 01100F175804"
+    assert shown(grammar, f"{typed}\n{clear}") == [clear]
+    assert shown(grammar, f"{clear}\n{typed}") == [typed]
+    assert shown(grammar, f"service password-encryption\n{clear}\nno {clear}") == ["service password-encryption"]
+    assert shown(grammar, f"{clear}\nno {typed}") == []
+
+
 @pytest.mark.parametrize(
     "line", ["enable secret 5 $1$x", "username a password 7 01100F175804", "enable password 7 01100F175804"]
 )
