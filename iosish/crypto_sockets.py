@@ -74,6 +74,14 @@ class CryptoSockets:
             if self._wanted.get(interface) is not peers:
                 self._want(interface, peers, now)
 
+    def missed(self, interface: str, peer: IPv4Address, now: float) -> None:
+        """A packet to this peer has no SA: one that ended idle is wanted again."""
+        tag = self._tags.get(interface)
+        if tag is not None:
+            flow = Flow(tag, self._maps[tag].local, peer)
+            if flow in self._users and flow not in self._open:
+                self._ike.request(flow, now)
+
     def up(self, flow: Flow, now: float) -> None:
         """IKE has SAs for a flow, whoever asked for them."""
         if flow.crypto_map in self._maps and flow not in self._open:

@@ -90,7 +90,8 @@ class Router:
         self._settle(now)
 
     def sa_missed(self, interface: str, peer: IPv4Address, now: float) -> None:
-        """Whoever has an adjacency to that peer has asked for an SA already: there is nothing to do but wait."""
+        self._sockets.missed(interface, peer, now)
+        self._settle(now)
 
     def sas_used(self, used: Mapping[SaKey, SaCounters], now: float) -> None:
         self.ike.used(used, now)

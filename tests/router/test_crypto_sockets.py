@@ -80,6 +80,19 @@ def test_a_tunnel_that_wants_a_peer_who_was_first_is_told_at_once(bench: Bench) 
     assert bench.taken() == ([("request", TO_HUB)], [("Tunnel0", HUB, True)])
 
 
+def test_a_packet_without_an_sa_wakes_what_ended_idle(bench: Bench) -> None:
+    bench.sockets.follow({"Tunnel0": frozenset({HUB})}, 0.0)
+    bench.sockets.up(TO_HUB, 1.0)
+    bench.sockets.missed("Tunnel0", HUB, 2.0)  # one that just came up
+    bench.sockets.down(TO_HUB, 3.0)
+    bench.taken()
+    bench.sockets.missed("Tunnel0", SPOKE, 4.0)  # nobody wants that one
+    bench.sockets.missed("Tunnel9", HUB, 4.0)
+    assert bench.taken()[0] == []
+    bench.sockets.missed("Tunnel0", HUB, 5.0)
+    assert bench.taken()[0] == [("request", TO_HUB)]
+
+
 def test_tunnels_that_share_need_one_flow(bench: Bench) -> None:
     tag = "P-head-1"
     flow = Flow(tag, LOCAL, HUB)
