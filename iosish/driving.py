@@ -145,15 +145,17 @@ class Driving(ABC):
         if self.plane is None:
             return
         changes = self.router.sa_changes()
-        for change in changes:
-            if change.installed:
-                self.plane.secure(SaChange(installed=change.installed))
         changed, messages = self.router.changed(), self.router.ike_datagrams()
+        self._install(changes, inbound=True)
         if changed and not self.router.desired.ike:
             self._send_ike(messages)  # what says that IKE ends here leaves before its sockets close
             messages = []
         if changed:
             self.plane.apply(self.router.desired)
+        if not any(change.removed for change in changes):
+            self._send_ike(messages)  # a peer may take nothing by a new SA before the last message of its exchange
+            messages = []
+        self._install(changes, inbound=False)
         for datagram in self.router.datagrams():
             self.plane.send(datagram)
         self._send_ike(messages)
@@ -166,6 +168,13 @@ class Driving(ABC):
         due = self.router.next_wake()
         if due is not None:
             self._timer = self.call_at(due[0], self._wake)
+
+    def _install(self, changes: Iterable[SaChange], inbound: bool) -> None:
+        """Put the new SAs of one direction in place; what waited for an outbound one leaves."""
+        for change in changes:
+            installed = tuple(sa for sa in change.installed if sa.inbound is inbound)
+            if installed and self.plane is not None:
+                self.plane.secure(SaChange(installed=installed))
 
     def _send_ike(self, messages: Iterable[UdpDatagram]) -> None:
         for message in messages:

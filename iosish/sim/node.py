@@ -24,7 +24,7 @@ class Node(Driving):
     plane: MemoryPlane
 
     def __init__(self, world: World, config: Config, wires: Mapping[str, Wire], thinks_s: float = THINKS_S) -> None:
-        super().__init__(Router(world.random(config.hostname)))
+        super().__init__(Router(world.random(f"{config.hostname} at {world.now}")))  # no life is like the one before
         self.world = world
         self.events: list[tuple[float, LogEvent]] = []
         self._thinks_s = thinks_s
@@ -43,6 +43,12 @@ class Node(Driving):
     def log(self, event: Event) -> None:
         if isinstance(event, LogEvent):
             self.events.append((self.world.now, event))
+
+    def power_off(self) -> None:
+        """Gone without a word, as after a crash: all cables are pulled, and no timer runs any more."""
+        self.stop_timer()
+        plane, self.plane = self.plane, None  # type: ignore[assignment] # a router without a plane sends nothing
+        plane.power_off()
 
     # Probes
 

@@ -23,10 +23,19 @@ class SimLab:
             wire = self.wires[cable.name] = Wire(world, cable.name, delay_s=delay_s, loss=loss)
             for router, interface in cable.ends:
                 plugged[router][interface] = wire
+        self._plugged = plugged
         self.nodes = {name: Node(world, config, plugged[name]) for name, config in by_name.items()}
 
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]
+
+    def restart(self, name: str, off_s: float = 0.0) -> None:
+        """Power off without a word, and on again: the router has its configuration, and no memory of anything else."""
+        old = self.nodes[name]
+        config = old.router.config
+        old.power_off()
+        self.world.run_until(self.world.now + off_s)
+        self.nodes[name] = Node(self.world, config, self._plugged[name])
 
     def wire(self, one: str, other: str) -> Wire:
         """The wire between two routers. Raises KeyError."""
