@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from iosish.ike import constants as c
 from iosish.ike import keys, log_text, messages, nat_traversal, phase1, policies
-from iosish.ike.errors import PacketError
+from iosish.ike.errors import PacketError, Unwanted
 from iosish.ike.isakmp_sa import IsakmpSa, Step
 from iosish.ike.messages import Received, one
 from iosish.ike.node import ISAKMP
@@ -68,7 +68,7 @@ def _take_am2(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
     if message.header.cookie_r == bytes(c.COOKIE_OCTETS):
         raise PacketError("no responder cookie")
     policy = policies.accepted(core.node, one(payloads, Sa), negotiation.offered, sa.peer)
-    public, nonce = phase1.values(payloads, policy.group)
+    public, nonce = phase1.values(core, sa, payloads)
 
     def answer(now: float) -> None:
         """Message 3: our hash, the only message that is encrypted."""
@@ -77,7 +77,7 @@ def _take_am2(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
             sa.cookie_r, sa.policy = message.header.cookie_r, policy
             negotiation.public_r, negotiation.nonce_r = public, nonce
             phase1.derive(core, sa, phase1.own_exchange(negotiation).shared(public))
-            phase1.take_identity(core, sa, phase1.identify(sa, found, of_initiator=False))
+            phase1.take_identity(core, sa, phase1.identify(core, sa, found, of_initiator=False))
         except PacketError:
             sa.cookie_r, sa.policy, sa.keys, sa.last_block, sa.connection_id = before
             phase1.said_failure(core, sa, "message 2 is malformed: Pre-Shared Key mismatch?", now)
@@ -105,15 +105,15 @@ def respond(core: Core, message: Received, now: float) -> None:
     """Take a first message; what it costs in Diffie-Hellman is limited. Raises PacketError."""
     node, datagram = core.node, message.datagram
     if node.config.aggressive_disabled:
-        raise PacketError("aggressive mode is disabled")
+        raise Unwanted("aggressive mode is disabled")
     if not node.aggressive.allows(None, now):
-        raise PacketError("too many aggressive modes")
+        raise Unwanted("too many aggressive modes")
     begun = phase1.begin_response(core, message, now)
     if begun is None:
         return
     sa, payloads, offer = begun
     negotiation, policy = phase1.negotiation_of(sa), phase1.policy_of(sa)
-    public, nonce = phase1.values(payloads, policy.group)
+    public, nonce = phase1.values(core, sa, payloads)
     identification = one(payloads, Identification)
     identity = phase1.identity_of(identification)
     profile = keys.profile_of_identity(node.config, sa.local, identity)

@@ -10,6 +10,7 @@ from iosish.engine import UdpDatagram
 from iosish.ike import constants as c
 from iosish.ike import dh, dpd, log_text, main_mode, notices
 from iosish.ike.config import CryptoMap
+from iosish.ike.errors import PacketError, Unwanted
 from iosish.ike.flows import Ends, Flows
 from iosish.ike.isakmp_sa import IsakmpSa
 from iosish.ike.node import ISAKMP_ERROR, Node
@@ -35,11 +36,12 @@ class Core:
 
     # --- hearing from a peer ----------------------------------------------------------------------------------------
 
-    def bad_message(self, peer: IPv4Address, reason: str, now: float) -> None:
+    def refused(self, peer: IPv4Address, error: PacketError, now: float) -> None:
         """Count a message that is not obeyed, and say so as IOS does."""
-        self.node.counters[reason] += 1
-        self.node.say(ISAKMP_ERROR, peer, "ISAKMP:(0):message from %s refused: %s", peer, reason)
-        self.node.log_about(peer, log_text.bad_message(peer), now)
+        self.node.counters[error.reason] += 1
+        self.node.say(ISAKMP_ERROR, peer, "ISAKMP:(0):message from %s refused: %s", peer, error.reason)
+        if not isinstance(error, Unwanted):
+            self.node.log_about(peer, log_text.bad_message(peer), now)
 
     def heard(self, sa: IsakmpSa, datagram: UdpDatagram, now: float) -> None:
         """A message that only the peer can have sent."""

@@ -9,12 +9,14 @@ from ipaddress import IPv4Address
 from iosish.engine import Event, UdpDatagram
 from iosish.ike import (
     aggressive_mode,
+    debug_text,
     dpd,
     informational,
     log_text,
     main_mode,
     packet,
     phase1,
+    quick_exchange,
     quick_mode,
     retransmission,
     settings,
@@ -22,14 +24,14 @@ from iosish.ike import (
 )
 from iosish.ike.config import IkeConfig
 from iosish.ike.core import Core, DhGroups
-from iosish.ike.errors import PacketError
+from iosish.ike.errors import PacketError, Unwanted
 from iosish.ike.events import Flow
 from iosish.ike.isakmp_sa import IsakmpSa, Step
 from iosish.ike.messages import Received
 from iosish.ike.node import ISAKMP, ISAKMP_ERROR
 from iosish.ike.packet import Exchange
 from iosish.ike.pairs import Pair
-from iosish.ike.quick_mode import QuickMode
+from iosish.ike.quick_exchange import QuickMode
 from iosish.ike.sas import NO_COOKIE
 from iosish.ike.state import IkeState
 from iosish.ipsec.sa import SaChange, SaCounters, SaKey
@@ -77,7 +79,7 @@ class IkeEngine:
             header, body = packet.decode_header(datagram.payload)
             self._dispatch(Received(datagram, header, body), now)
         except PacketError as error:
-            self._core.bad_message(datagram.peer, error.reason, now)
+            self._core.refused(datagram.peer, error, now)
 
     def wake(self, now: float) -> None:
         """Do everything that is due at or before `now`, and a little of what waits for Diffie-Hellman."""
@@ -128,7 +130,7 @@ class IkeEngine:
         for key in used:
             quick = core.pairs.awaiting(key)
             if quick is not None:
-                quick_mode.commit(core, quick, now)
+                quick_exchange.commit(core, quick, now)
         for ends, (sent, received) in core.flows.used(used, now).items():
             sa = core.sas.best(ends, None)
             if sa is not None:
@@ -210,23 +212,13 @@ class IkeEngine:
             self._take_unknown(message, now)
             return
         if sa.ends != (datagram.local, datagram.peer):
-            raise PacketError("cookies of another peer")
-        core.node.say(
-            ISAKMP,
-            sa.peer,
-            "ISAKMP (%d): received packet from %s dport %d sport %d Global (%s) %s",
-            sa.connection_id,
-            sa.peer,
-            datagram.local_port,
-            datagram.peer_port,
-            sa.role,
-            sa.word,
-        )
+            raise Unwanted("cookies of another peer")
+        debug_text.received(core.node, sa, datagram)
         if header.exchange in (Exchange.MAIN, Exchange.AGGRESSIVE) and not header.message_id:
             if sa.received == datagram.payload:
                 retransmission.answer_again(core.node, sa, now)
             elif sa.aggressive is not (header.exchange == Exchange.AGGRESSIVE):
-                raise PacketError("another mode than begun with")
+                raise Unwanted("another mode than begun with")
             elif sa.aggressive:
                 aggressive_mode.receive(core, sa, message, now)
             else:
@@ -280,7 +272,7 @@ class IkeEngine:
                 self._retransmit(subject, now)
             case "retransmission", QuickMode():
                 if not retransmission.again(core.node, subject, now):
-                    quick_mode.fail(core, subject, "no answer", now)
+                    quick_exchange.fail(core, subject, "no answer", now)
             case "half-open", IsakmpSa():
                 core.node.counters["half-open expired"] += 1
                 core.sas.delete(subject, "negotiation took too long", now, tell=False)
@@ -293,7 +285,7 @@ class IkeEngine:
             case "phase 1", (IPv4Address() as local, IPv4Address() as peer):
                 core.due_phase1((local, peer), now)
             case "quick mode", QuickMode():
-                quick_mode.abandon(core, subject, now)
+                quick_exchange.abandon(core, subject, now)
             case "retry", Flow():
                 core.flows.due_retry(subject, now)
             case "idle", Flow():

@@ -9,3 +9,7 @@ class PacketError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Unwanted(PacketError):
+    """A packet that is well made, and not obeyed all the same: a replay, or one too many. Counted, not logged."""

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from iosish.ike import constants as c
-from iosish.ike import main_mode, notices, quick_mode
+from iosish.ike import main_mode, notices, quick_exchange, quick_initiator
 from iosish.ike.config import CryptoMap
 from iosish.ike.events import Flow, FlowDown, FlowUp
 from iosish.ike.node import IPSEC, IPSEC_ERROR
@@ -18,7 +18,7 @@ from iosish.ipsec.sa import SaCounters, SaKey
 if TYPE_CHECKING:
     from iosish.ike.core import Core
     from iosish.ike.isakmp_sa import IsakmpSa
-    from iosish.ike.quick_mode import QuickMode
+    from iosish.ike.quick_exchange import QuickMode
 
 Ends = tuple[IPv4Address, IPv4Address]
 """Our address and the peer's."""
@@ -116,7 +116,7 @@ class Flows:
             return
         sa = self._core.sas.best(protection.ends, crypto_map.isakmp_profile)
         if sa is not None:
-            protection.quick = quick_mode.initiate(self._core, sa, flow, crypto_map, now)
+            protection.quick = quick_initiator.initiate(self._core, sa, flow, crypto_map, now)
         elif not self._core.sas.initiating(protection.ends, crypto_map.isakmp_profile):
             main_mode.initiate(self._core, protection.ends, crypto_map, now)
 
@@ -214,7 +214,7 @@ class Flows:
     def end(self, protection: Protection, reason: str, now: float, tell: bool = True) -> None:
         """All pairs of a flow, and what is under way for it, end. What is still wanted is not begun here."""
         if protection.quick is not None:
-            quick_mode.abandon(self._core, protection.quick, now)
+            quick_exchange.abandon(self._core, protection.quick, now)
             protection.quick = None
         protection.renew = False
         for pair in reversed(tuple(protection.pairs)):

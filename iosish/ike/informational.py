@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iosish.ike import constants as c
-from iosish.ike import dpd, keymat, log_text, messages, notices, packet, quick_mode
+from iosish.ike import dpd, keymat, log_text, messages, notices, packet, quick_exchange
 from iosish.ike.attributes import Protocol
-from iosish.ike.errors import PacketError
+from iosish.ike.errors import Unwanted
 from iosish.ike.isakmp_sa import IsakmpSa
 from iosish.ike.messages import Received
 from iosish.ike.node import ISAKMP, ISAKMP_ERROR
@@ -38,7 +38,7 @@ def receive(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
         return
     keys, message_id = messages.keys_of(sa), message.header.message_id
     if not message_id or message_id in sa.message_ids:
-        raise PacketError("message id was used before")
+        raise Unwanted("message id was used before")
     opened = messages.unprotect(sa, message, keymat.phase2_iv(keys, sa.last_block, message_id))
     opened.check(keymat.hash_1(keys, message_id, opened.rest))
     notices.remember(sa, message_id)
@@ -86,6 +86,6 @@ def _obey_notification(core: Core, sa: IsakmpSa, payload: Notification, now: flo
         for quick in open_:
             if len(open_) == 1 if len(payload.spi) != 4 else int.from_bytes(payload.spi, "big") in quick.spis:
                 name = NotifyType(payload.type).name.replace("_", " ").lower()
-                quick_mode.fail(core, quick, f"peer says {name}", now)
+                quick_exchange.fail(core, quick, f"peer says {name}", now)
     else:
         node.counters["other notifications"] += 1

@@ -17,7 +17,7 @@ from iosish.ike.node import ISAKMP, Node
 from iosish.ike.vendor import NatT
 
 if TYPE_CHECKING:
-    from iosish.ike.quick_mode import QuickMode
+    from iosish.ike.quick_exchange import QuickMode
 
 
 class Step(Enum):
@@ -61,6 +61,18 @@ WORDS = {
     Step.R_AM2: "AG_INIT_EXCH",
     Step.COMPLETE: "QM_IDLE",
     Step.DESTROYED: "MM_NO_STATE",
+}
+
+_IN, _OUT = "IKE_MESG_FROM_PEER, IKE_%s_EXCH", "IKE_MESG_INTERNAL, IKE_PROCESS_COMPLETE"
+#: What led to a step, as IOS's state machine calls it.
+INPUTS = {
+    Step.I_MM1: "IKE_MESG_FROM_IPSEC, IKE_SA_REQ_MM",
+    Step.I_AM1: "IKE_MESG_FROM_IPSEC, IKE_SA_REQ_AM",
+    **dict.fromkeys((Step.I_MM2, Step.I_MM4, Step.I_MM6, Step.R_MM1, Step.R_MM3, Step.R_MM5), _IN % "MM"),
+    **dict.fromkeys((Step.I_MM3, Step.I_MM5, Step.R_MM2, Step.R_MM4, Step.COMPLETE), _OUT),
+    Step.R_AM1: _IN % "AM",
+    Step.R_AM2: "IKE_MESG_FROM_AAA, PRESHARED_KEY_REPLY",
+    Step.DESTROYED: "IKE_MESG_INTERNAL, IKE_PHASE1_DEL",
 }
 
 
@@ -152,6 +164,7 @@ class IsakmpSa:
 
     def set_step(self, node: Node, step: Step) -> None:
         """The only place that changes it; says so as IOS does."""
+        node.say(ISAKMP, self.peer, "ISAKMP:(%d):Input = %s", self.connection_id, INPUTS.get(step, step.value))
         node.say(
             ISAKMP,
             self.peer,

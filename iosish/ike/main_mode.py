@@ -86,7 +86,7 @@ def _take_mm2(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
 def _take_mm4(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
     negotiation, policy = phase1.negotiation_of(sa), phase1.policy_of(sa)
     payloads = tuple(payload for payload, _ in messages.open_clear(message))
-    public, nonce = phase1.values(payloads, policy.group)
+    public, nonce = phase1.values(core, sa, payloads)
 
     def answer(now: float) -> None:
         """Message 5: who we are, the first that is encrypted."""
@@ -114,7 +114,7 @@ def _take_mm6(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
         core.node.log_about(sa.peer, log_text.not_encrypted(sa.peer), now)
         raise PacketError("not encrypted")
     payloads, block = messages.unseal(sa, message)
-    identification = phase1.identify(sa, payloads, of_initiator=False)
+    identification = phase1.identify(core, sa, payloads, of_initiator=False)
     sa.last_block = block
     try:
         phase1.take_identity(core, sa, identification)
@@ -152,7 +152,7 @@ def respond(core: Core, message: Received, now: float) -> None:
 def _take_mm3(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
     negotiation, policy = phase1.negotiation_of(sa), phase1.policy_of(sa)
     payloads = tuple(payload for payload, _ in messages.open_clear(message))
-    public, nonce = phase1.values(payloads, policy.group)
+    public, nonce = phase1.values(core, sa, payloads)
 
     def answer(now: float) -> None:
         """Message 4: our public value; from here on there are keys."""
@@ -185,7 +185,7 @@ def _take_mm5(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
         return
     try:
         payloads, block = messages.unseal(sa, message)
-        identification = phase1.identify(sa, payloads, of_initiator=True)
+        identification = phase1.identify(core, sa, payloads, of_initiator=True)
     except PacketError:
         # Somebody with another key; whoever may have put it in between, the right message may still come.
         negotiation.refused = message.datagram.payload

@@ -84,10 +84,21 @@ class Node:
             self._events.append(line)
         return allowed
 
+    def wants(self, topic: str) -> bool:
+        return topic in self.debug or topic.removesuffix(" error") in self.debug
+
     def say(self, topic: str, peer: IPv4Address | None, text: str, *values: object) -> None:
-        """A debug line, `text % values`; costs next to nothing while nobody wants `topic`."""
+        """Debug lines, `text % values`; costs next to nothing while nobody wants `topic`.
+
+        Who wants all of ISAKMP or IPsec gets its errors too, as on IOS.
+        """
+        if not self.debug:
+            return
+        if topic not in self.debug:
+            topic = topic.removesuffix(" error")
         if topic in self.debug and len(self._events) < c.MAX_QUEUED:
-            self._events.append(DebugEvent(topic, text % values if values else text, peer))
+            for line in (text % values if values else text).split("\n"):
+                self._events.append(DebugEvent(topic, line, peer))
 
     def take_datagrams(self) -> list[UdpDatagram]:
         taken, self._datagrams = self._datagrams, []

@@ -13,7 +13,7 @@ from iosish.ike.node import Node
 from iosish.ipsec.sa import SaChange, SaKey, SecurityAssociation
 
 if TYPE_CHECKING:
-    from iosish.ike.quick_mode import QuickMode
+    from iosish.ike.quick_exchange import QuickMode
 
 
 @dataclass(slots=True, eq=False)

@@ -159,7 +159,8 @@ class Identification:
             except ValueError:
                 return self.data.hex()
         if self.type in (IdType.FQDN, IdType.USER_FQDN):
-            return self.data.decode("ascii", "backslashreplace")
+            name = self.data.decode("ascii", "backslashreplace")
+            return "".join(letter if letter.isprintable() else "?" for letter in name)
         return self.data.hex()
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from iosish.engine import UdpDatagram
 from iosish.ike import constants as c
-from iosish.ike import dpd, keymat, keys, lifetime, log_text, packet, policies, retransmission, vendor
+from iosish.ike import debug_text, dpd, keymat, keys, lifetime, log_text, packet, policies, retransmission, vendor
 from iosish.ike.attributes import SECONDS, Phase1, Protocol
 from iosish.ike.config import CryptoMap, IsakmpProfile, Policy
 from iosish.ike.dh import Exchange, public_octets
-from iosish.ike.errors import PacketError
+from iosish.ike.errors import PacketError, Unwanted
 from iosish.ike.isakmp_sa import IsakmpSa, Negotiation, Step
 from iosish.ike.messages import Received, all_of, one, open_clear
 from iosish.ike.node import ISAKMP, ISAKMP_ERROR
@@ -132,7 +132,7 @@ def is_forced(core: Core, ends: Ends) -> bool:
 
 def negotiation_of(sa: IsakmpSa) -> Negotiation:
     if sa.negotiation is None:
-        raise PacketError("phase 1 is done")
+        raise Unwanted("phase 1 is done")
     return sa.negotiation
 
 
@@ -164,10 +164,10 @@ def work(core: Core, sa: IsakmpSa, answer: Job, now: float) -> None:
             answer(now)
         except PacketError as error:
             sa.step, sa.received = before  # the right message may still come
-            core.bad_message(sa.peer, error.reason, now)
+            core.refused(sa.peer, error, now)
 
     if not core.work.add(policy_of(sa).group, run, now):
-        raise PacketError("too much work is waiting")
+        raise Unwanted("too much work is waiting")
     negotiation.busy = True
 
 
@@ -176,22 +176,15 @@ def work(core: Core, sa: IsakmpSa, answer: Job, now: float) -> None:
 
 def send(core: Core, sa: IsakmpSa, data: bytes, now: float, expects_answer: bool) -> None:
     datagram = UdpDatagram(sa.local, sa.local_port, sa.peer, sa.peer_port, data)
-    core.node.say(
-        ISAKMP,
-        sa.peer,
-        "ISAKMP:(%d): sending packet to %s my_port %d peer_port %d (%s) %s",
-        sa.connection_id,
-        sa.peer,
-        sa.local_port,
-        sa.peer_port,
-        sa.role,
-        sa.word,
-    )
+    debug_text.sending(core.node, sa)
     retransmission.send(core.node, sa, datagram, now, expects_answer)
 
 
-def values(payloads: tuple[Payload, ...], group: int) -> tuple[bytes, bytes]:
+def values(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...]) -> tuple[bytes, bytes]:
     """The peer's public value and nonce. Raises PacketError."""
+    for what in ("KE", "NONCE"):
+        debug_text.processing(core.node, sa, what)
+    group = policy_of(sa).group
     public, nonce = one(payloads, KeyExchange).value, one(payloads, Nonce).value
     if len(public) != public_octets(group):
         raise PacketError("public value of a wrong length")
@@ -313,10 +306,13 @@ def initial_contact(core: Core, sa: IsakmpSa) -> tuple[Notification, ...]:
     return (Notification(1, sa.cookie_i + sa.cookie_r, NotifyType.INITIAL_CONTACT),)
 
 
-def identify(sa: IsakmpSa, payloads: list[tuple[Payload, bytes]], of_initiator: bool) -> Identification:
+def identify(core: Core, sa: IsakmpSa, payloads: list[tuple[Payload, bytes]], of_initiator: bool) -> Identification:
     """The peer's identity, proved by its hash. Raises PacketError."""
     values_ = tuple(payload for payload, _ in payloads)
     identification = one(values_, Identification)
+    debug_text.processing(core.node, sa, "ID")
+    debug_text.identity(core.node, sa, identification)
+    debug_text.processing(core.node, sa, "HASH")
     body = next(body for payload, body in payloads if payload is identification)
     check_proof(sa, one(values_, HashPayload), of_initiator, body)
     return identification
@@ -341,6 +337,7 @@ def complete(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...], now: float
     core.sas.up(sa, now)
     sa.set_step(core.node, Step.COMPLETE)
     sa.negotiation = None
+    core.node.say(ISAKMP, sa.peer, "ISAKMP:(%d):SA authentication status:\n        authenticated", sa.connection_id)
     core.node.say(ISAKMP, sa.peer, "ISAKMP:(%d):SA has been authenticated with %s", sa.connection_id, sa.peer)
     _shorten(core, sa, payloads, now)
     if says_initial_contact(payloads):

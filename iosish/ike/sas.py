@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from iosish.ike import constants as c
-from iosish.ike import log_text, notices, quick_mode
+from iosish.ike import log_text, notices, quick_exchange
 from iosish.ike.half_open import HalfOpen
 from iosish.ike.isakmp_sa import IsakmpSa, Step
 from iosish.ike.node import ISAKMP
@@ -134,7 +134,7 @@ class Sas:
             sa.peer,
         )
         for quick in list(sa.quick.values()):
-            quick_mode.fail(self._core, quick, reason, now)
+            quick_exchange.fail(self._core, quick, reason, now)
         if tell and sa.up_at is not None:
             notices.delete_isakmp(self._core, sa, now)
         if sa.connection_id:
