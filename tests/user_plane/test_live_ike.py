@@ -132,6 +132,16 @@ def test_a_message_waits_for_the_address_that_it_leaves_from(pair: Pair) -> None
     assert {message.peer for message in heard(pair.hub, 2)} == {moved}
 
 
+def test_a_farewell_leaves_before_the_ports_close(pair: Pair) -> None:
+    """Also one that had to wait for a picture."""
+    moved = IPv4Address("172.16.0.9")
+    before = open_(picture(moved, SPOKE_INSIDE, {9: HUB}))
+    farewells = (spoke_says(port, MESSAGE, local=moved) for port in (500, 4500))
+    pair.spoke.breath(before, *farewells, replace(before, ike=False))
+    assert {message.peer for message in heard(pair.hub, 2)} == {moved}
+    eventually(lambda: listening(pair.spoke.space) == {"gre"}, "the end of the ports")
+
+
 def test_nothing_listens_without_crypto(pair: Pair) -> None:
     eventually(lambda: listening(pair.hub.space) == {"500", "4500", "gre", "esp"}, "all sockets")
     pair.hub.apply(hub_picture())

@@ -165,6 +165,16 @@ def test_nhrp_goes_protected_and_says_so(pair: Pair, eyes: Eyes) -> None:
     assert {(packet[9], packet[1]) for packet in eyes.seen()} == {(ipv4.ESP, 0xC0)}
 
 
+def test_a_farewell_goes_by_the_sa_that_is_taken_out_after_it(pair: Pair, eyes: Eyes) -> None:
+    """Also when it has to wait for a picture."""
+    secure(pair)
+    keys = tuple(pair.spoke.counters().sas)
+    farewell = Datagram("Tunnel0", HUB, SPOKE, b"farewell")
+    pair.spoke.breath(protected(spoke_picture(tos=7)), farewell, SaChange(removed=keys))
+    eventually(lambda: farewell.payload in {datagram.payload for datagram in pair.hub.told().received}, "it")
+    eventually(lambda: pair.spoke.counters().sas == {}, "the end of the SAs")
+
+
 def test_clear_gre_is_dropped_in_silence_and_counted(pair: Pair) -> None:
     secure(pair)
     before = pair.hub.counters().drops.get("not protected", 0)

@@ -76,7 +76,7 @@ class UserPlane:
         self._forwarder = ForwarderLink(sink, self._taps)
         self._ike_ports = IkePorts(sink, self._forwarder.open)
         self._muted: socket.socket | None = None
-        self._held: list[Datagram | UdpDatagram] = []
+        self._held: list[Datagram | UdpDatagram | SaChange] = []
         self._settings_before: dict[str, int] = {}
         self._mss_clamp = MssClamp()
 
@@ -98,7 +98,8 @@ class UserPlane:
     def apply(self, desired: Desired) -> None:
         self._desired = desired
         self._forwarder.carry(desired.tunnels)
-        self._ike_ports.want(desired.ike)
+        if desired.ike:
+            self._ike_ports.want(True)  # they close when what was to be sent is sent
         self._settled.clear()
         self._wanted.set()
 
@@ -107,6 +108,9 @@ class UserPlane:
         self._send(datagram)
 
     def secure(self, change: SaChange) -> None:
+        if self._held and change.removed:
+            self._held.append(SaChange(removed=change.removed))  # what was sent before may still need them
+            change = SaChange(change.installed)
         self._forwarder.secure(change)
 
     def send_ike(self, datagram: UdpDatagram) -> None:
@@ -120,8 +124,10 @@ class UserPlane:
         else:
             self._hand_over(datagram)
 
-    def _hand_over(self, datagram: Datagram | UdpDatagram) -> None:
-        if isinstance(datagram, Datagram):
+    def _hand_over(self, datagram: Datagram | UdpDatagram | SaChange) -> None:
+        if isinstance(datagram, SaChange):
+            self._forwarder.secure(datagram)
+        elif isinstance(datagram, Datagram):
             self._forwarder.send(datagram.interface, datagram.peer, datagram.payload)
         elif datagram.local_port == udp_4500.NAT_T_PORT:
             self._forwarder.send_ike(datagram)
@@ -232,6 +238,8 @@ class UserPlane:
                 held, self._held = held + self._held, []
             for datagram in held:
                 self._hand_over(datagram)
+            if not self._desired.ike:
+                self._ike_ports.want(False)
 
     async def _reach(self, desired: Desired) -> None:
         if _protected(desired) - _protected(self._applied):
