@@ -33,6 +33,7 @@ class Command:
     """What a complete line means. `words` are the nodes down to the binding; the tail stands below the last.
 
     `tail` are the fields that the tail fills: those of a record, or of the section that the line opens.
+    `leaf` is the path with the types of its values: what tells the command from all others of its mode.
     One of `field` (the model field it sets), `handler` (an exec command) and `kept` is what it is bound to.
     """
 
@@ -54,6 +55,13 @@ class Command:
     warn: str | None = None
     absent: str | None = None
     tail: frozenset[str] = frozenset()
+    leaf: str = ""
+
+    def __post_init__(self) -> None:
+        self.leaf = " ".join(
+            node.word if node.type is None else f"<{node.name}:{node.type.name}>"  # type: ignore[misc] # a word or a value
+            for node in self.words
+        )
 
     def __repr__(self) -> str:
         return f"<{self.mode}: {self.path}>"
@@ -62,14 +70,6 @@ class Command:
     def path(self) -> str:
         """The words of the command, values in brackets: `ip nhrp map <protocol> <nbma>`."""
         return " ".join(node.word or f"<{node.name}>" for node in self.words)
-
-    @property
-    def leaf(self) -> str:
-        """The path with the types of its values: what tells the leaf from all others of its mode."""
-        return " ".join(
-            node.word if node.type is None else f"<{node.name}:{node.type.name}>"  # type: ignore[misc] # a word or a value
-            for node in self.words
-        )
 
     @property
     def live(self) -> bool:
@@ -136,9 +136,12 @@ class Mode:
     section: type | None
     heading: str | None = None
     states: dict[Any, Any] = field(default_factory=dict)
+    _commands: tuple[Command, ...] = ()
 
-    def commands(self) -> Iterator[Command]:
-        return self.root.commands()
+    def commands(self) -> tuple[Command, ...]:
+        """All of the mode, in the order of the files; to be asked when the whole tree is there."""
+        self._commands = self._commands or tuple(self.root.commands())
+        return self._commands
 
 
 class Grammar:

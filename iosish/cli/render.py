@@ -63,8 +63,9 @@ def _section(
             continue  # shown with the first of the commands that fill this field
         elif command.field is not None and command.field.keyed and command.record:
             opened.add(command.field.path)
-            alternatives = [other for other in mode.commands() if other.field == command.field and not other.alias]
-            yield from ((text, command, None) for text in _listed(alternatives, section))
+            if _value_at(command, section)[1]:
+                alternatives = [other for other in mode.commands() if other.field == command.field and not other.alias]
+                yield from ((text, command, None) for text in _listed(alternatives, section))
         elif command.field is not None and command.enters is None:
             for text in _field_lines(command, section):
                 yield text, command, None
