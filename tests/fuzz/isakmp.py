@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -31,8 +32,8 @@ def isakmp() -> Decoder:
 
     def deeper(random: Random, packet: bytes) -> bytes:
         header, body = decode_header(packet)
-        body = _spoil_within(random, header.next_payload, body)
-        return encode_header(header, len(body)) + body
+        first, body = spoil_within(random, header.next_payload, body)
+        return encode_header(replace(header, next_payload=first), len(body)) + body
 
     messages = [frame.message for name in IKEV1 for frame in ike_frames(name)]
     return Decoder([message for message in messages if not decode_header(message)[0].encrypted], read, deeper)
@@ -64,13 +65,14 @@ def isakmp_encrypted() -> Decoder:
         return True
 
     def deeper(random: Random, packet: bytes) -> bytes:
-        return packet[:1] + _spoil_within(random, packet[0], packet[1:])
+        first, chain = spoil_within(random, packet[0], packet[1:])
+        return bytes((first,)) + chain
 
     return Decoder(corpus, read, deeper)
 
 
-def _spoil_within(random: Random, first: int, chain: bytes) -> bytes:
-    """The chain with the body of one payload spoilt, or a whole payload more, less or elsewhere; without padding."""
+def spoil_within(random: Random, first: int, chain: bytes) -> tuple[int, bytes]:
+    """The chain with the body of one payload spoilt, or a whole payload more, less or elsewhere; its first type."""
     bodies = [(int(payload.kind), body) for payload, body in split_payloads(first, chain, padded=True)]
     at = random.randrange(len(bodies))
     kind, body = bodies[at]
@@ -90,7 +92,7 @@ def _spoil_within(random: Random, first: int, chain: bytes) -> bytes:
         bytes((following, 0)) + (4 + len(body)).to_bytes(2, "big") + body
         for following, (_, body) in zip(kinds, bodies, strict=True)
     ]
-    return b"".join(parts)
+    return bodies[0][0], b"".join(parts)
 
 
 def _use(found: tuple[payloads.Payload, ...]) -> None:
