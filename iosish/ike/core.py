@@ -164,14 +164,22 @@ class Core:
         return min(maps, key=lambda item: item.peers is None, default=None)
 
     def recover(self, ends: Ends, spi: int, now: float) -> None:
-        """`crypto isakmp invalid-spi-recovery`: a peer sends by an SA that is not here."""
+        """A peer sends by an SA that is not here: it is told, if there is a way to tell it.
+
+        With `crypto isakmp invalid-spi-recovery` a way is made: anybody can cause that, so it is done rarely.
+        """
         node, crypto_map = self.node, self.map_between(ends)
-        if crypto_map is None or not node.recoveries.allows(ends, now) or not node.recoveries.allows(None, now):
-            return
         sa = self.sas.best(ends, None)
         if sa is not None:
-            notices.lacks_spi(self, sa, spi, now)
-        elif not self.sas.initiating(ends, None):
+            if node.recoveries.allows(ends, now):
+                notices.lacks_spi(self, sa, spi, now)
+        elif (
+            node.config.invalid_spi_recovery
+            and crypto_map is not None
+            and not self.sas.initiating(ends, None)
+            and node.recoveries.allows(None, now)
+            and node.recoveries.allows(ends, now)
+        ):
             main_mode.initiate(self, ends, crypto_map, now)
 
     # --- sessions ---------------------------------------------------------------------------------------------------

@@ -55,7 +55,9 @@ def due(core: Core, sa: IsakmpSa, now: float) -> None:
     if sa.dpd_tries > c.DPD_RETRIES:
         core.node.say(ISAKMP, sa.peer, "ISAKMP:(%d):peer %s not responding!", sa.connection_id, sa.peer)
         core.peer_dead(sa, now)
-    elif sa.keepalive is not None:
+    elif sa.keepalive is not None and not sa.dpd_tries and core.sas.best(sa.ends, None) is not sa:
+        core.node.after("dpd", sa, now + sa.keepalive.interval_s)  # a newer SA of this peer asks for all of them
+    else:
         _ask(core, sa, now)
 
 

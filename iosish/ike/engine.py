@@ -156,8 +156,7 @@ class IkeEngine:
         match reason:
             case "invalid SPI":
                 core.node.log_about(peer, log_text.invalid_spi(local, peer, spi), now)
-                if core.node.config.invalid_spi_recovery:
-                    core.recover(ends, spi, now)
+                core.recover(ends, spi, now)
             case "replay":
                 core.node.log_about(peer, log_text.replay_error(local, peer, spi, sequence, connection), now)
             case "integrity":

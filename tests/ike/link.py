@@ -221,6 +221,9 @@ class World:
         there = receiver.sas.get(SaKey(out.spi, True, source))
         self.report(sender, SaKey(out.spi, False, destination))
         if there is None:
+            if out.peer == receiver.address:
+                receiver.engine.esp_refused("invalid SPI", destination, source, out.spi, 1, self.now)
+                receiver.collect()
             return False
         self.report(receiver, SaKey(there.spi, True, source))
         same = (there.encryption_key, there.integrity_key, there.mode, there.transform)
@@ -233,4 +236,4 @@ class World:
 
 
 def usable(world: World, one: IPv4Address, other: IPv4Address) -> bool:
-    return world.packet(one, other) and world.packet(other, one)
+    return all([world.packet(one, other), world.packet(other, one)])  # both are tried
