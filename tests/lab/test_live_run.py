@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.laboratory import IOSISH, Laboratory, eventually
+from tests.user_plane.changes import Changes
 
 pytestmark = pytest.mark.live
 
@@ -142,3 +143,56 @@ def test_a_router_without_an_interface_runs_too(laboratory: Laboratory, host: Ho
     finally:
         router.kill()
         router.wait()
+
+
+PROTECTED = """crypto isakmp policy 1
+ encr aes
+ authentication pre-share
+ group 14
+crypto isakmp key secret address 0.0.0.0
+crypto ipsec transform-set Set esp-aes esp-sha-hmac
+ mode transport
+crypto ipsec profile Profile
+ set transform-set Set
+interface Tunnel0
+ tunnel protection ipsec profile Profile
+ip route 10.77.0.0 255.255.0.0 192.168.0.9
+"""
+GUARDS = ["blackhole 10.77.0.0/16 proto 73 metric 4294967294", "blackhole 192.168.0.0/24 proto 73 metric 4294967294"]
+
+
+def guards(host: Host) -> list[str]:
+    return [line.strip() for line in host.ip("route").splitlines() if "blackhole" in line]
+
+
+def test_guards_outlive_a_killed_service_and_a_reload_and_go_with_its_orderly_end(
+    laboratory: Laboratory, host: Host, config: Path
+) -> None:
+    """What was routed into a protected tunnel never follows another route."""
+    config.write_text(CONFIG + PROTECTED)
+    record = laboratory.state / "run"
+
+    def up() -> int:
+        done = laboratory.iosish(*arguments(host, config), "--detach")
+        assert (done.returncode, done.stderr) == (0, "")
+        (written,) = record.glob("*/record.json")
+        return int(json.loads(written.read_text())["pid"])
+
+    pid = up()
+    assert guards(host) == GUARDS
+    assert "dev Tunnel0" in host.ip("route", "get", "192.168.0.9")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: "Tunnel0" not in host.ip("link"), "the end of the device")
+    assert guards(host) == GUARDS
+    with Changes(host.name) as changes:
+        pid = up()
+        laboratory.iosish("console", "edge", "-c", "reload")
+        version = "console", "edge", "-c", "show version"
+        eventually(lambda: "by reload" in laboratory.iosish(*version).stdout, "it is back")
+        eventually(lambda: "dev Tunnel0" in host.ip("route", "get", "192.168.0.9"), "the tunnel")
+        seen = changes.seen()
+    assert [what for what in seen if what[0] == "RTM_DELLINK"] and guards(host) == GUARDS
+    assert not [what for what in seen if what[0] == "RTM_DELROUTE" and what[1].endswith("*")]
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: laboratory.remains() == [], "nothing is left")
+    assert guards(host) == []

@@ -10,15 +10,12 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
-from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from iosish.desired import Desired, KernelRoute
-from iosish.plane.user.kernel import event_socket
-from iosish.plane.user.routes import GUARD_METRIC
+from tests.user_plane.changes import Changes
 from tests.user_plane.eyes import Eyes
 from tests.user_plane.node import Namespace, Node, cabled, eventually
 from tests.user_plane.test_live_tunnels import HUB, HUB_INSIDE, spoke_picture
-from tests.user_plane.test_live_wire import inside
 
 pytestmark = pytest.mark.live
 
@@ -58,34 +55,6 @@ def eyes(spaces: tuple[Namespace, Namespace]) -> Iterator[Eyes]:
         yield eyes
 
 
-class Changes:
-    """What becomes of links and routes from now on, in order."""
-
-    def __init__(self, space: Namespace) -> None:
-        self._socket = inside(space, event_socket)
-
-    def __enter__(self) -> Changes:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def seen(self) -> list[tuple[str, str]]:
-        """Event, and device or network; a guard with a star."""
-        seen: list[tuple[str, str]] = []
-        while True:
-            try:
-                data = self._socket.recv(1 << 20)
-            except BlockingIOError:
-                return seen
-            for message in MarshalRtnl().parse(data):
-                if message["event"].endswith("LINK"):
-                    seen.append((message["event"], message.get_attr("IFLA_IFNAME")))
-                elif message["event"].endswith("ROUTE"):
-                    star = "*" * (message.get_attr("RTA_PRIORITY") == GUARD_METRIC)
-                    seen.append((message["event"], f"{message.get_attr('RTA_DST')}/{message['dst_len']}{star}"))
-
-
 def kill(node: Node, space: Namespace) -> None:
     os.kill(node.pid, signal.SIGKILL)
     eventually(lambda: "Tunnel0" not in space.ip("link"), "the end of the TAP")
@@ -110,7 +79,7 @@ def test_without_guards_a_killed_router_leaks(space: Namespace, eyes: Eyes) -> N
 
 def test_with_guards_nothing_leaves_by_the_default_route(space: Namespace, eyes: Eyes) -> None:
     """Killed, started again, reloaded: the guards never go, and the router takes them for its own."""
-    with Changes(space) as changes:
+    with Changes(space.name) as changes:
         with Node(space) as node:
             node.apply(guarded(CLOUD, FAR))
             assert node.rest() == ()
@@ -137,7 +106,7 @@ def test_with_guards_nothing_leaves_by_the_default_route(space: Namespace, eyes:
 def test_a_final_end_takes_the_guards_away_after_the_devices(space: Namespace) -> None:
     with Node(space) as node:
         node.apply(guarded(CLOUD, FAR))
-        with Changes(space) as changes:
+        with Changes(space.name) as changes:
             node.stop()
             assert "73" not in space.ip("route")
             seen = changes.seen()

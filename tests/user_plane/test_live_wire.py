@@ -37,11 +37,11 @@ KEYED = bytes.fromhex("2000080000000001")
 Given = TypeVar("Given")
 
 
-def inside(space: Namespace, do: Callable[[], Given]) -> Given:
-    """Do something in a namespace; a socket made there stays there."""
+def inside(space: Namespace | str, do: Callable[[], Given]) -> Given:
+    """Do something in a namespace, or the one of that name; a socket made there stays there."""
     here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        namespaces.enter(space.name)
+        namespaces.enter(space if isinstance(space, str) else space.name)
         return do()
     finally:
         namespaces.setns(here, namespaces.CLONE_NEWNET)
