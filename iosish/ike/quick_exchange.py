@@ -176,6 +176,14 @@ def host(address: IPv4Address) -> Identification:
     return Identification(IdType.IPV4, c.GRE, 0, address.packed)
 
 
+def hosts(identities: list[Identification]) -> tuple[IPv4Address, IPv4Address] | None:
+    """The two hosts that GRE is between; None where they say anything else."""
+    if len(identities) != 2 or any(item.protocol != c.GRE or item.port for item in identities):
+        return None
+    initiator, responder = (item.address() for item in identities)
+    return None if initiator is None or responder is None else (initiator, responder)
+
+
 def nonce_of(payloads: tuple[Payload, ...]) -> bytes:
     nonce = one(payloads, Nonce).value
     if not c.SHORTEST_NONCE <= len(nonce) <= c.LONGEST_NONCE:

@@ -81,7 +81,7 @@ def take_second(core: Core, quick: QuickMode, message: Received, opened: Opened,
     opened.check(keymat.hash_2(keys, quick.message_id, quick.nonce_i, opened.rest))
     public = at_most_one(opened.payloads, KeyExchange)
     choice = esp_proposals.accepted(one(opened.payloads, Sa), quick.crypto_map, sa.nat, exchanged=public is not None)
-    _check_identities(opened.payloads, quick_exchange.host(sa.local), quick_exchange.host(sa.peer))
+    _check_identities(sa, all_of(opened.payloads, Identification), choice.mode)
     choice = _shortened(choice, opened.payloads)
     core.heard(sa, message.datagram, now)
     if core.pairs.outbound(sa.peer, choice.spi) is not None:
@@ -105,12 +105,16 @@ def take_second(core: Core, quick: QuickMode, message: Received, opened: Opened,
         quick.received = b""
 
 
-def _check_identities(payloads: tuple[Payload, ...], *expected: Identification) -> None:
-    """The responder repeats ours; the form of a subnet of one host means the same."""
-    found = all_of(payloads, Identification)
-    if found and [(item.address(), item.protocol) for item in found] != [
-        (item.address(), item.protocol) for item in expected
-    ]:
+def _check_identities(sa: IsakmpSa, found: list[Identification], mode: Mode) -> None:
+    """The responder repeats ours; the form of a subnet of one host means the same.
+
+    strongSwan behind a NAT puts its own address in place of the one it has outside, in transport mode.
+    """
+    if not found:
+        return
+    addresses = quick_exchange.hosts(found)
+    behind_nat = sa.nat and mode is Mode.TRANSPORT
+    if addresses is None or (addresses != (sa.local, sa.peer) and not behind_nat):
         raise PacketError("responder answers for other hosts")
 
 

@@ -139,13 +139,12 @@ def _are_gre(sa: IsakmpSa, identities: list[Identification], mode: Mode) -> bool
     Behind a NAT they may be addresses of the other side: in transport mode the outer ones count, in tunnel mode
     the initiator's own may be any, as it stands inside.
     """
-    if len(identities) != 2 or any(item.protocol != c.GRE or item.port for item in identities):
-        return False
-    theirs, ours = (item.address() for item in identities)
-    if theirs is None or ours is None:
+    addresses = quick_exchange.hosts(identities)
+    if addresses is None:
         return False
     if sa.nat and mode is Mode.TRANSPORT:
         return True
+    theirs, ours = addresses
     return ours == sa.local and (theirs == sa.peer or sa.nat_peer)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
+from itertools import count
 
 import pytest
 
 from iosish.engine import UdpDatagram
 from iosish.ike import packet, vendor
-from iosish.ike.payloads import Kind, VendorId
+from iosish.ike.payloads import Identification, IdType, Kind, Payload, VendorId
 from iosish.ipsec.sa import SaKey
 from iosish.ipsec.transforms import Mode
 from tests.ike.link import AES_SHA, HUB, PUBLIC, SPOKE, TRANSPORT, Station, World, config, usable
@@ -104,6 +105,38 @@ def test_the_hub_begins_towards_a_translated_address_it_knows() -> None:
     world.run()
     assert hub.flow_events == ["up 198.51.100.1"] and spoke.flow_events == ["up 172.16.15.2"]
     assert passes(hub, spoke, nat)
+
+
+@pytest.mark.parametrize("translated", [True, False])
+def test_a_hub_behind_a_nat_may_answer_by_its_own_address_in_transport_mode(
+    monkeypatch: pytest.MonkeyPatch, translated: bool
+) -> None:
+    """As strongSwan does it; IOS repeats what it was asked. Without a NAT nobody answers by another address."""
+    world = World()
+    if translated:
+        nat = Nat(world, PRIVATE)
+        nat.ports = {(PRIVATE, 500): 500, (PRIVATE, 4500): 4500}  # forwarded ports
+    hub, asked = (PRIVATE, PUBLIC) if translated else (HUB, HUB)
+    world.add(hub, config(hub, sets=(TRANSPORT,)))
+    spoke = world.add(SPOKE, config(SPOKE, sets=(TRANSPORT,)))
+    original = packet.encode_payloads
+    with_identities = count(1)
+
+    def answering_by_its_own(payloads: tuple[Payload, ...]) -> bytes:
+        if identity(asked) in payloads and next(with_identities) == 2:  # message 1 is the spoke's, message 2 the hub's
+            other = replace(identity(asked), data=PRIVATE.packed)
+            payloads = tuple(other if payload == identity(asked) else payload for payload in payloads)
+        return original(payloads)
+
+    monkeypatch.setattr(packet, "encode_payloads", answering_by_its_own)
+    spoke.request(asked)
+    world.run(5)
+    assert spoke.flow_events == (["up 198.51.100.1"] if translated else [])
+
+
+def identity(address: IPv4Address) -> Identification:
+    """GRE of one host."""
+    return Identification(IdType.IPV4, 47, 0, address.packed)
 
 
 def test_rekeying_and_deletes_behind_a_nat() -> None:
