@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("scenario", ["hub-des", "spoke-aes", "hub-nat-spoke"])
+@pytest.mark.parametrize("scenario", ["hub-des", "spoke-aes", "hub-nat-spoke", "spoke-nat-hub"])
 def test_scenario(tmp_path: Path, scenario: str) -> None:
     done = subprocess.run(
         [SCRIPT, "--out", tmp_path, scenario],
