@@ -115,7 +115,9 @@ class Flows:
         if crypto_map is None:
             return
         sa = self._core.sas.best(protection.ends, crypto_map.isakmp_profile)
-        if sa is not None:
+        if sa is not None and not protection.renew and self._is_fresh(sa, now):
+            self.restart(protection, now, soon=True)
+        elif sa is not None:
             protection.quick = quick_initiator.initiate(self._core, sa, flow, crypto_map, now)
         elif not self._core.sas.initiating(protection.ends, crypto_map.isakmp_profile):
             main_mode.initiate(self._core, protection.ends, crypto_map, now)
@@ -124,7 +126,20 @@ class Flows:
         """An ISAKMP SA is there: what waited for one goes on."""
         for protection in self.between(sa.ends):
             self._core.node.cancel("retry", protection.flow)
-            self.restart(protection, now, soon=not sa.initiator)  # an initiator goes on with what it is here for
+            # Who began phase 1 goes on with what it began it for.
+            self.restart(protection, now, soon=not sa.initiator or self._gives_way(sa))
+
+    @staticmethod
+    def _is_fresh(sa: IsakmpSa, now: float) -> bool:
+        """The peer has just made this SA: it is about to make the pair, too."""
+        return not sa.initiator and sa.up_at is not None and now - sa.up_at < c.RESTART_S[0]
+
+    def _gives_way(self, sa: IsakmpSa) -> bool:
+        """Both ends began at once: the one with the lower address lets the other make the pair, so that one is made."""
+        return sa.local < sa.peer and any(
+            not other.initiator and (other.up_at is None or other.up_at >= sa.created_at)
+            for other in self._core.sas.between(sa.ends)
+        )
 
     def isakmp_failed(self, ends: Ends, reason: str, now: float) -> None:
         """No ISAKMP SA could be made."""

@@ -214,6 +214,7 @@ def test_both_ends_begin_at_once(world: World) -> None:
     assert usable(world, HUB, SPOKE)
     assert hub.flow_events == ["up 172.16.25.2"] and spoke.flow_events == ["up 172.16.15.2"]
     assert len(hub.states()) == len(spoke.states()) == 2
+    assert len(hub.sas) == len(spoke.sas) == 2, "two phase 1, one pair"
     count = len(world.carried)
     world.run(600)
     assert len(world.carried) == count
@@ -231,6 +232,7 @@ def test_one_end_begins_a_little_later(world: World, delay: float) -> None:
     world.run(5)
     assert usable(world, HUB, SPOKE)
     assert hub.flow_events == ["up 172.16.25.2"] and spoke.flow_events == ["up 172.16.15.2"]
+    assert len(hub.sas) == len(spoke.sas) == 2
 
 
 # --- deletes and clears ---------------------------------------------------------------------------------------------
