@@ -76,7 +76,8 @@ def _take_am2(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
         try:
             sa.cookie_r, sa.policy = message.header.cookie_r, policy
             negotiation.public_r, negotiation.nonce_r = public, nonce
-            phase1.derive(core, sa, phase1.own_exchange(negotiation).shared(public))
+            negotiation.shared = phase1.own_exchange(negotiation).shared(public)
+            phase1.derive(core, sa)
             phase1.take_identity(core, sa, phase1.identify(core, sa, found, of_initiator=False))
         except PacketError:
             sa.cookie_r, sa.policy, sa.keys, sa.last_block, sa.connection_id = before
@@ -133,10 +134,10 @@ def respond(core: Core, message: Received, now: float) -> None:
     def answer(now: float) -> None:
         """Message 2: everything of ours, with our hash."""
         own = core.dh.begin(policy.group)
-        shared = own.shared(public)
+        negotiation.shared = own.shared(public)
         negotiation.public_i, negotiation.nonce_i = public, nonce
         negotiation.public_r, negotiation.nonce_r = own.public, node.random.randbytes(c.NONCE_OCTETS)
-        phase1.derive(core, sa, shared)
+        phase1.derive(core, sa)
         phase1.read_vendor_ids(core, sa, payloads)
         mine = _identity(core, sa)
         reply: tuple[Payload, ...] = (

@@ -14,6 +14,7 @@ from iosish.ipsec.transforms import Transform
 
 if TYPE_CHECKING:
     from iosish.ike.events import Flow
+    from iosish.ike.quick_exchange import QuickMode
 
 _ID_PAYLOAD = """ISAKMP (%d): ID payload
         next-payload : 8
@@ -76,6 +77,16 @@ def received(node: Node, sa: IsakmpSa, datagram: UdpDatagram) -> None:
         datagram.peer_port,
         sa.role,
         sa.word,
+    )
+
+
+def retransmitting(node: Node, quick: QuickMode) -> None:
+    node.say(
+        ISAKMP,
+        quick.peer,
+        "ISAKMP:(%d): retransmitting phase 2 QM_IDLE       %d ...",
+        quick.sa.connection_id,
+        quick.message_id,
     )
 
 

@@ -270,7 +270,9 @@ class IkeEngine:
             case "retransmission", IsakmpSa():
                 self._retransmit(subject, now)
             case "retransmission", QuickMode():
-                if not retransmission.again(core.node, subject, now):
+                if retransmission.again(core.node, subject, now):
+                    debug_text.retransmitting(core.node, subject)
+                else:
                     quick_exchange.fail(core, subject, "no answer", now)
             case "half-open", IsakmpSa():
                 core.node.counters["half-open expired"] += 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from iosish.engine import UdpDatagram
 from iosish.ike import state
-from iosish.ike.config import CryptoMap, Keepalive, Policy
+from iosish.ike.config import Keepalive, Policy
 from iosish.ike.dh import Exchange
 from iosish.ike.keymat import Keys
 from iosish.ike.node import ISAKMP, Node
@@ -80,17 +80,18 @@ INPUTS = {
 class Negotiation:
     """What phase 1 needs until it is done, and nobody afterwards.
 
-    `offered` are the policies that we proposed, `sa_body` the body of the initiator's SA payload.
+    `offered` are the policies that we proposed, `sa_body` the body of the initiator's SA payload. `own` is our half of
+    the exchange, `shared` the secret that came of it.
     `busy`: a message waits for Diffie-Hellman. `forced`: encapsulation in UDP is asked for. `refused`: the last message
     that was no good, said once. `id_body`: in aggressive mode, who the initiator says it is.
     """
 
     offered: tuple[Policy, ...] = ()
     sa_body: bytes = b""
-    crypto_map: CryptoMap | None = None
     forced: bool = False
     secret: bytes = field(default=b"", repr=False)
     own: Exchange | None = field(default=None, repr=False)
+    shared: bytes = field(default=b"", repr=False)
     public_i: bytes = b""
     public_r: bytes = b""
     nonce_i: bytes = b""

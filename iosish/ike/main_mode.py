@@ -90,9 +90,9 @@ def _take_mm4(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
 
     def answer(now: float) -> None:
         """Message 5: who we are, the first that is encrypted."""
-        shared = phase1.own_exchange(negotiation).shared(public)
+        negotiation.shared = phase1.own_exchange(negotiation).shared(public)
         negotiation.public_r, negotiation.nonce_r = public, nonce
-        phase1.derive(core, sa, shared)
+        phase1.derive(core, sa)
         negotiation.own = None
         phase1.read_vendor_ids(core, sa, payloads)
         ports = (message.datagram.local_port, message.datagram.peer_port)
@@ -157,11 +157,11 @@ def _take_mm3(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
     def answer(now: float) -> None:
         """Message 4: our public value; from here on there are keys."""
         own = core.dh.begin(policy.group)
-        shared = own.shared(public)
+        negotiation.shared = own.shared(public)
         negotiation.public_i, negotiation.nonce_i = public, nonce
         negotiation.public_r, negotiation.nonce_r = own.public, core.node.random.randbytes(c.NONCE_OCTETS)
         reply = messages.clear(sa, _key_exchange(core, sa, policy))
-        phase1.derive(core, sa, shared)
+        phase1.derive(core, sa)
         phase1.read_vendor_ids(core, sa, payloads)
         ports = (message.datagram.local_port, message.datagram.peer_port)
         nat_traversal.detect(core.node, sa, policy.hash, payloads, ports, negotiation.forced)
@@ -179,6 +179,7 @@ def _take_mm5(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
         raise PacketError("not encrypted")
     if sa.nat and message.datagram.local_port != c.NAT_PORT:
         raise PacketError("port 500 behind a NAT")
+    phase1.renew_secret(core, sa)
     negotiation = phase1.negotiation_of(sa)
     if negotiation.refused == message.datagram.payload:
         core.node.counters["unexpected message"] += 1

@@ -10,7 +10,7 @@ from iosish.ike.config import Hash
 from iosish.ike.isakmp_sa import IsakmpSa
 from iosish.ike.messages import all_of
 from iosish.ike.node import ISAKMP, Node
-from iosish.ike.payloads import NAT_D_KINDS, IdType, NatDetection, NatOriginalAddress, Payload, VendorId
+from iosish.ike.payloads import IdType, NatDetection, NatOriginalAddress, Payload, VendorId
 from iosish.ike.vendor import NatT
 
 NAMES = {
@@ -112,7 +112,3 @@ def original_addresses(sa: IsakmpSa, initiator: IPv4Address, responder: IPv4Addr
 def is_draft(version: NatT | None) -> bool:
     """Whether the encapsulation modes have the numbers of the early drafts."""
     return version is NatT.DRAFT_3
-
-
-def detections(payloads: tuple[Payload, ...]) -> int:
-    return sum(1 for payload in payloads if payload.kind in NAT_D_KINDS)

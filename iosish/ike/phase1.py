@@ -67,7 +67,6 @@ def begin(core: Core, ends: Ends, crypto_map: CryptoMap, now: float) -> tuple[Is
     sa.negotiation = Negotiation(
         offered=offered,
         sa_body=encode_body(sa_payload),
-        crypto_map=crypto_map,
         forced=crypto_map.udp_forced,
         secret=key.secret,
     )
@@ -225,16 +224,24 @@ def refuse(core: Core, message: Received, kind: NotifyType, now: float) -> None:
 # --- keys -----------------------------------------------------------------------------------------------------------
 
 
-def derive(core: Core, sa: IsakmpSa, shared: bytes) -> None:
-    """Everything that phase 1 gives, now that both public values and nonces are there."""
-    negotiation, policy = negotiation_of(sa), sa.policy
-    if policy is None:
-        raise PacketError("no policy yet")
+def derive(core: Core, sa: IsakmpSa) -> None:
+    """Everything that phase 1 gives, now that the shared secret, both public values and nonces are there."""
+    negotiation, policy = negotiation_of(sa), policy_of(sa)
     skeyid = keymat.skeyid_of_secret(policy.hash, negotiation.secret, negotiation.nonce_i + negotiation.nonce_r)
-    sa.keys = keymat.derive(policy.hash, policy.cipher, policy.key_bits, skeyid, shared, sa.cookie_i + sa.cookie_r)
+    cookies = sa.cookie_i + sa.cookie_r
+    sa.keys = keymat.derive(policy.hash, policy.cipher, policy.key_bits, skeyid, negotiation.shared, cookies)
     sa.last_block = keymat.phase1_iv(sa.keys, negotiation.public_i, negotiation.public_r)
     if not sa.connection_id:
         sa.connection_id = core.node.next_connection_id()
+
+
+def renew_secret(core: Core, sa: IsakmpSa) -> None:
+    """A pre-shared key that was put right while the peer goes on sending: what hangs on it is computed anew."""
+    negotiation = negotiation_of(sa)
+    key = keys.key_for_address(core.node.config, sa.local, sa.peer, None)
+    if key is not None and not hmac.compare_digest(key.secret, negotiation.secret):
+        negotiation.secret, negotiation.refused = key.secret, b""
+        derive(core, sa)
 
 
 def proof(sa: IsakmpSa, of_initiator: bool, id_body: bytes) -> bytes:

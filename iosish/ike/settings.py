@@ -11,8 +11,8 @@ from iosish.ipsec import transforms
 if TYPE_CHECKING:
     from iosish.ike.core import Core
 
-_NEGOTIATED = ("policies", "keyrings", "profiles", "identity", "fqdn", "nat_traversal", "aggressive_disabled")
-"""What a phase 1 that is under way was begun with."""
+_OFFERED = ("policies", "keyrings", "profiles", "identity", "fqdn", "nat_traversal", "aggressive_disabled")
+"""What a phase 1 of ours that is under way was begun with: it begins again."""
 
 
 def apply(core: Core, wanted: IkeConfig, now: float) -> None:
@@ -31,9 +31,9 @@ def apply(core: Core, wanted: IkeConfig, now: float) -> None:
     for sa in core.sas:
         if sa.local not in locals_:
             core.sas.delete(sa, "no longer configured", now)
-    if any(getattr(wanted, name) != getattr(old, name) for name in _NEGOTIATED):
+    if any(getattr(wanted, name) != getattr(old, name) for name in _OFFERED):
         for sa in core.sas:
-            if sa.up_at is None:
+            if sa.initiator and sa.up_at is None:
                 core.sas.delete(sa, "configuration changed", now)
     _warn(core, old, wanted)
     for protection in core.flows:

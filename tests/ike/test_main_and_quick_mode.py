@@ -266,6 +266,33 @@ def test_a_wrong_key_is_named_on_both_ends_and_heals() -> None:
     assert usable(world, HUB, SPOKE)
 
 
+def test_a_key_put_right_on_the_responder_heals_with_the_next_message() -> None:
+    world = World()
+    hub = world.add(HUB, config(HUB, keyrings={"default": keyring(b"wrong")}))
+    spoke = world.add(SPOKE)
+    spoke.request(HUB)
+    world.run(15)
+    assert hub.states() == ["172.16.25.2 MM_KEY_EXCH 1001"]
+    hub.engine.configure(config(HUB), world.now)
+    world.run(6)
+    assert usable(world, HUB, SPOKE)
+    assert hub.states() == ["172.16.25.2 QM_IDLE 1001"]
+
+
+def test_lines_pasted_into_a_responder_do_not_disturb_who_is_about_to_come() -> None:
+    world = World()
+    hub, spoke = pair(world)
+    spoke.request(HUB)
+    spoke.collect()
+    number = 0
+    while not hub.flow_events:
+        number += 1
+        hub.engine.configure(config(HUB, policies=(POLICY, replace(POLICY, priority=20 + number))), world.now)
+        hub.collect()
+        assert world.step(world.now + 5)
+    assert len(world.carried) == 9
+
+
 def test_no_key_at_all_is_said_at_once() -> None:
     world = World()
     world.add(HUB)
