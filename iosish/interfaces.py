@@ -21,7 +21,10 @@ GRE_OVERHEAD, KEY_OVERHEAD = 24, 4
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An interface as it works out. `source` is a tunnel's outer address; `reason` says why the line is down."""
+    """An interface as it works out. `source` is a tunnel's outer address; `reason` says why the line is down.
+
+    `guarded`: a protected tunnel that was not shut by hand, so that what leads into it takes no other way.
+    """
 
     name: str
     admin_up: bool
@@ -29,6 +32,7 @@ class Status:
     reason: str | None = None
     source: IPv4Address | None = None
     addresses: tuple[IPv4Interface, ...] = ()
+    guarded: bool = False
 
 
 def addresses(interface: Interface) -> tuple[IPv4Interface, ...]:
@@ -110,11 +114,12 @@ def _tunnel(
     claims: protection.Claims,
 ) -> Status:
     name, tunnel, own = interface.name, interface.tunnel, addresses(interface)
+    guarded = tunnel.protection is not None
     if interface.shutdown:
         return Status(name, False, False, "administratively down", None, own)
 
     def down(reason: str, source: IPv4Address | None = None) -> Status:
-        return Status(name, True, False, reason, source, own)
+        return Status(name, True, False, reason, source, own, guarded)
 
     if reason := held(config, interface):
         return down(reason)
@@ -138,7 +143,7 @@ def _tunnel(
             return down(f"Tunnel source/key already in use by {other}", source)
     if refusal := claims.refusal(interface, source):
         return down(f"tunnel protection: {refusal}", source)
-    return Status(name, True, True, None, source, own)
+    return Status(name, True, True, None, source, own, guarded)
 
 
 def _source(source: IPv4Address | str, statuses: Mapping[str, Status]) -> tuple[IPv4Address | None, str]:

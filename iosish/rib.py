@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Protocol
@@ -21,6 +21,9 @@ class HasAddresses(Protocol):
 
     @property
     def addresses(self) -> tuple[IPv4Interface, ...]: ...
+
+    @property
+    def guarded(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,13 @@ class Path:
 
 @dataclass(slots=True)
 class Rib:
-    """The chosen paths by network; `lookup` finds the longest prefix."""
+    """The chosen paths by network; `lookup` finds the longest prefix.
+
+    `guarded` are the networks that lead into a guarded interface, or would if it were up.
+    """
 
     paths: dict[IPv4Network, list[Path]] = field(default_factory=dict)
+    guarded: frozenset[IPv4Network] = frozenset()
     _by_length: dict[int, dict[int, list[Path]]] = field(default_factory=dict)
     _lengths: list[int] = field(default_factory=list)
 
@@ -78,13 +85,39 @@ class Rib:
             yield from self.paths[network]
 
 
-def build(routes: Iterable[StaticRoute], interfaces: Mapping[str, HasAddresses]) -> Rib:
-    """The table out of the interfaces that are up, and the static routes whose next hop can be reached."""
+def build(routes: Collection[StaticRoute], interfaces: Mapping[str, HasAddresses]) -> Rib:
+    """The table out of the interfaces that are up, and the static routes whose next hop can be reached.
+
+    A next hop behind a guarded interface that is down is not looked for elsewhere: what such a route carries would
+    leave in the clear by the default route.
+    """
+    up = {name for name, interface in interfaces.items() if interface.line_up}
+    guarded = {name for name, interface in interfaces.items() if interface.guarded}
+    whole = _build(routes, interfaces, up | guarded, None)
+    whole.guarded = frozenset(
+        network
+        for network, chosen in whole.paths.items()
+        if any(path.out in guarded and path.code != "L" for path in chosen)
+    )
+    if guarded <= up:
+        return whole
+    rib = _build(routes, interfaces, up, whole)
+    rib.guarded = whole.guarded
+    return rib
+
+
+def _build(
+    routes: Collection[StaticRoute],
+    interfaces: Mapping[str, HasAddresses],
+    up: Set[str],
+    whole: Rib | None,
+) -> Rib:
+    """The table if the interfaces `up` were so. `whole` is the one with all guarded interfaces up."""
     rib = Rib()
-    for name, interface in interfaces.items():
-        if not interface.line_up:
+    for name in interfaces:
+        if name not in up:
             continue
-        for address in interface.addresses:
+        for address in interfaces[name].addresses:
             rib.add(Path("C", address.network, 0, name, None, name, None))
             if address.network.prefixlen < 32:
                 host = IPv4Network((int(address.ip), 32))
@@ -92,20 +125,19 @@ def build(routes: Iterable[StaticRoute], interfaces: Mapping[str, HasAddresses])
     waiting = sorted(routes, key=lambda route: (-route.network.prefixlen, route.distance))
     # A static route may lead to its next hop by another one, so they are taken in until no more can be.
     for _ in range(MAX_RECURSION):
-        left = [route for route in waiting if not _resolve(route, rib, interfaces)]
+        left = [route for route in waiting if not _resolve(route, rib, up, whole)]
         if len(left) == len(waiting):
             break
         waiting = left
     return rib
 
 
-def _resolve(route: StaticRoute, rib: Rib, interfaces: Mapping[str, HasAddresses]) -> bool:
+def _resolve(route: StaticRoute, rib: Rib, up: Set[str], whole: Rib | None) -> bool:
     if route.interface == "Null0":
         rib.add(_path(route, "Null0", None))
         return True
     if route.interface is not None:
-        interface = interfaces.get(route.interface)
-        if interface is None or not interface.line_up:
+        if route.interface not in up:
             return False
         rib.add(_path(route, route.interface, route.next_hop))
         return True
@@ -113,6 +145,10 @@ def _resolve(route: StaticRoute, rib: Rib, interfaces: Mapping[str, HasAddresses
     found = rib.lookup(route.next_hop)
     if found is None or found.out is None or found.code == "L" or route.network == found.network:
         return False
+    if whole is not None:
+        behind = whole.lookup(route.next_hop)
+        if behind is not None and behind.network != found.network and behind.network in whole.guarded:
+            return False
     rib.add(_path(route, found.out, route.next_hop if found.code == "C" else found.via))
     return True
 

@@ -28,7 +28,6 @@ from iosish.nhrp.engine import NhrpEngine
 from iosish.nhrp.events import PeerDead, SessionCleared
 from iosish.nhrp.state import NhrpState
 from iosish.rib import Rib
-from iosish.rib import build as build_rib
 
 #: The adjacency of a point-to-point tunnel; peers of multipoint tunnels count from here on.
 FIRST_ADJACENCY = 1
@@ -360,22 +359,7 @@ class Router:
         Guarded is every prefix that leads into such a tunnel, or would if it were up; one that was shut by hand follows
         the routing table, as on IOS.
         """
-        guarded = {
-            name
-            for name, status in self.statuses.items()
-            if status.admin_up and self.config.interfaces[name].tunnel.protection is not None
-        }
-        if not guarded:
-            return frozenset()
-        up = {
-            name: replace(status, line_up=True) if name in guarded else status for name, status in self.statuses.items()
-        }
-        paths = build_rib(self.config.routes.values(), up).paths
-        return frozenset(
-            KernelRoute(network, guard=True)
-            for network, chosen in paths.items()
-            if any(path.out in guarded and path.code != "L" for path in chosen)
-        )
+        return frozenset(KernelRoute(network, guard=True) for network in self.rib.guarded)
 
 
 def _transitions(old: Status | None, new: Status) -> list[LogEvent]:
