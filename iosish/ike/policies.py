@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
+from itertools import islice
 
 from iosish.ike.attributes import KEY_IKE, SECONDS, Attribute, Phase1, Protocol, duration, lifetimes, numbers
 from iosish.ike.config import Authentication, Cipher, Hash, Policy
@@ -24,6 +25,10 @@ AUTHENTICATION_WORDS = {
 
 _ONCE = frozenset({Phase1.ENCRYPTION, Phase1.HASH, Phase1.AUTHENTICATION, Phase1.GROUP, Phase1.KEY_LENGTH})
 _LIFE = frozenset({Phase1.LIFE_TYPE, Phase1.LIFE_DURATION})
+
+
+#: So many transforms of a peer are looked at: anybody can send thousands.
+MAX_OFFERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,9 @@ def choose(
 
     The answer holds the peer's transform as it came. The shorter lifetime counts (IOS compares no further).
     """
-    offered = list(_transforms(sa))
+    offered = [(item, transform, _read(transform)) for item, transform in islice(_transforms(sa), MAX_OFFERED)]
     for policy in own:
-        for proposal, transform in offered:
-            found = _read(transform)
+        for proposal, transform, found in offered:
             explain(node, peer, transform, found, policy)
             if found is not None and _fits(found, policy):
                 node.say(ISAKMP, peer, "ISAKMP:(0):atts are acceptable. Next payload is 0")
