@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iosish.ike import constants as c
-from iosish.ike import dpd, keymat, log_text, messages, notices, packet, quick_exchange
+from iosish.ike import dpd, keymat, log_text, messages, notices, packet, phase1, quick_exchange
 from iosish.ike.attributes import Protocol
 from iosish.ike.errors import Unwanted
 from iosish.ike.isakmp_sa import IsakmpSa
@@ -79,6 +79,8 @@ def _obey_notification(core: Core, sa: IsakmpSa, payload: Notification, now: flo
         core.initial_contact(sa, sa.created_at, now)
     elif payload.type == NotifyType.INVALID_SPI and len(payload.spi or payload.data) >= 4:
         core.peer_lacks_spi(sa, int.from_bytes((payload.spi or payload.data)[:4], "big"), now)
+    elif payload.type == NotifyType.RESPONDER_LIFETIME and payload.protocol == Protocol.ISAKMP:
+        phase1.shorten(core, sa, payload, now)
     elif payload.type in _ENDS_QUICK_MODE:
         node.say(ISAKMP_ERROR, sa.peer, "ISAKMP:(%d): peer refuses: notify %d", sa.connection_id, payload.type)
         node.log_about(sa.peer, log_text.mode_failure("Informational", sa.peer), now)

@@ -82,13 +82,15 @@ class Negotiation:
 
     `offered` are the policies that we proposed, `sa_body` the body of the initiator's SA payload. `own` is our half of
     the exchange, `shared` the secret that came of it.
-    `busy`: a message waits for Diffie-Hellman. `forced`: encapsulation in UDP is asked for. `refused`: the last message
-    that was no good, said once. `id_body`: in aggressive mode, who the initiator says it is.
+    `busy`: a message waits for Diffie-Hellman. `shortened`: as the responder, we let the SA live less long than the
+    peer asked for, and it is told. `forced`: encapsulation in UDP is asked for. `refused`: the last message that was
+    no good, said once. `id_body`: in aggressive mode, who the initiator says it is.
     """
 
     offered: tuple[Policy, ...] = ()
     sa_body: bytes = b""
     forced: bool = False
+    shortened: bool = False
     secret: bytes = field(default=b"", repr=False)
     own: Exchange | None = field(default=None, repr=False)
     shared: bytes = field(default=b"", repr=False)

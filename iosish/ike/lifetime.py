@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iosish.ike import attributes
-from iosish.ike.attributes import KILOBYTES, SECONDS, Phase2, Protocol, duration
+from iosish.ike.attributes import KILOBYTES, SECONDS, Phase1, Phase2, Protocol, duration
 from iosish.ike.errors import PacketError
 from iosish.ike.payloads import Notification, NotifyType
 
@@ -17,6 +17,12 @@ def of_responder(notification: Notification, life_type: int, life_duration: int)
     except PacketError:
         return {}
     return {kind: value for kind, value in lives.items() if value}
+
+
+def of_phase1(cookies: bytes, seconds: int) -> Notification:
+    """What a responder says of the life of the ISAKMP SA."""
+    values = (attributes.Attribute(Phase1.LIFE_TYPE, SECONDS), duration(Phase1.LIFE_DURATION, seconds))
+    return Notification(Protocol.ISAKMP, cookies, NotifyType.RESPONDER_LIFETIME, attributes.encode(values))
 
 
 def of_phase2(spi: bytes, seconds: int | None, kilobytes: int | None) -> tuple[Notification, ...]:

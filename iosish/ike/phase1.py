@@ -110,6 +110,7 @@ def begin_response(core: Core, message: Received, now: float) -> tuple[IsakmpSa,
     sa.negotiation = Negotiation(
         sa_body=next(body for payload, body in found if payload is offered),
         forced=is_forced(core, sa.ends),
+        shortened=chosen[0].lifetime_s < policies.lifetime_of(chosen[1]),
         secret=b"" if key is None else key.secret,
     )
     return sa, payloads, chosen[1]
@@ -346,20 +347,27 @@ def complete(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...], now: float
     sa.negotiation = None
     core.node.say(ISAKMP, sa.peer, "ISAKMP:(%d):SA authentication status:\n        authenticated", sa.connection_id)
     core.node.say(ISAKMP, sa.peer, "ISAKMP:(%d):SA has been authenticated with %s", sa.connection_id, sa.peer)
-    _shorten(core, sa, payloads, now)
+    for notification in all_of(payloads, Notification):
+        shorten(core, sa, notification, now)
     if says_initial_contact(payloads):
         core.initial_contact(sa, begun_at, now)
     dpd.start(core, sa, now)
     core.start_keepalive(sa, now)
 
 
-def _shorten(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...], now: float) -> None:
+def responder_lifetime(sa: IsakmpSa) -> tuple[Notification, ...]:
+    """What a responder says with its last message, or after it, when it let the initiator's lifetime not stand."""
+    if not negotiation_of(sa).shortened:
+        return ()
+    return (lifetime.of_phase1(sa.cookie_i + sa.cookie_r, policy_of(sa).lifetime_s),)
+
+
+def shorten(core: Core, sa: IsakmpSa, notification: Notification, now: float) -> None:
     """RESPONDER-LIFETIME (RFC 2407 4.6.3.1): the peer's life is shorter than what was agreed."""
-    for notification in all_of(payloads, Notification):
-        seconds = lifetime.of_responder(notification, Phase1.LIFE_TYPE, Phase1.LIFE_DURATION).get(SECONDS)
-        if seconds and sa.expires_at is not None and now + seconds < sa.expires_at:
-            sa.expires_at = now + seconds
-            core.node.after("lifetime", sa, sa.expires_at)
+    seconds = lifetime.of_responder(notification, Phase1.LIFE_TYPE, Phase1.LIFE_DURATION).get(SECONDS)
+    if seconds and sa.expires_at is not None and now + seconds < sa.expires_at:
+        sa.expires_at = now + seconds
+        core.node.after("lifetime", sa, sa.expires_at)
 
 
 def give_up(core: Core, sa: IsakmpSa, reason: str, now: float) -> None:

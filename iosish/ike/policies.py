@@ -109,6 +109,12 @@ def accepted(node: Node, sa: Sa, own: Sequence[Policy], peer: IPv4Address) -> Po
     raise PacketError("responder chose what was not offered")
 
 
+def lifetime_of(answer: Sa) -> int:
+    """The life that the peer asked for with the transform that was chosen, in seconds; 0: it did not say."""
+    transform = answer.proposals[0].transforms[0]
+    return lifetimes(transform.attributes, Phase1.LIFE_TYPE, Phase1.LIFE_DURATION).get(SECONDS, 0)
+
+
 def _agreed(policy: Policy, found: Offer) -> Policy:
     lifetime = policy.lifetime_s if found.lifetime_s is None else min(policy.lifetime_s, found.lifetime_s)
     return replace(policy, lifetime_s=lifetime)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 
 import pytest
 
 from iosish.engine import UdpDatagram
 from iosish.ike import packet, vendor
-from iosish.ike.config import Keepalive
+from iosish.ike.config import IsakmpProfile, Keepalive
 from iosish.ike.payloads import Kind, VendorId
 from iosish.ipsec.sa import SaKey
 from tests.ike.link import HUB, POLICY, SPOKE, Station, World, config, flow, usable
@@ -130,6 +131,24 @@ def test_phase_1_ends_and_comes_back_with_phase_2(world: World) -> None:
     world.run(3600)
     assert usable(world, HUB, SPOKE)
     assert spoke.flow_events == ["up 172.16.15.2"] and hub.flow_events == ["up 172.16.25.2"]
+
+
+@pytest.mark.parametrize("mode", ["main", "aggressive"])
+@pytest.mark.parametrize(("of_hub", "of_spoke"), [(1000, 86400), (86400, 1000), (70000, 80000)])
+def test_the_shorter_life_of_phase_1_counts_on_both_sides(world: World, of_hub: int, of_spoke: int, mode: str) -> None:
+    """A responder whose life is shorter says so: IOS agrees to the transform as it was offered."""
+    profile = IsakmpProfile("A", networks=(IPv4Network("0.0.0.0/0"),), aggressive=mode == "aggressive")
+    asked = replace(POLICY, lifetime_s=of_spoke)
+    hub = world.add(HUB, config(HUB, policies=(replace(POLICY, lifetime_s=of_hub),)))
+    spoke = world.add(SPOKE, config(SPOKE, policies=(asked,), profiles={"A": profile}, isakmp_profile="A"))
+    spoke.request(HUB)
+    world.run()
+    for station in hub, spoke:
+        (sa,) = station.engine.state(world.now).isakmp
+        assert sa.expires_at is not None and sa.state == "QM_IDLE"
+        assert sa.expires_at - sa.created_at == pytest.approx(min(of_hub, of_spoke), abs=1)
+    world.run(min(of_hub, of_spoke) + 10)
+    assert usable(world, HUB, SPOKE)
 
 
 def test_a_new_isakmp_sa_is_adopted_at_any_time_and_phase_2_lives_on(world: World) -> None:
