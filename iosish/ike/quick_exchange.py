@@ -124,7 +124,11 @@ def abandon(core: Core, quick: QuickMode, now: float) -> bool:
 
 def commit(core: Core, quick: QuickMode, now: float) -> None:
     """A responder knows that the initiator has the SAs: by message 3, or by a packet that came by them."""
-    if quick.done_at is None and quick.pair is not None:
+    if quick.done_at is not None or quick.pair is None:
+        return
+    if core.pairs.outbound(quick.peer, quick.pair.outbound.spi) is not None:
+        fail(core, quick, "SPI is in use", now)  # another exchange with the same one was faster
+    else:
         core.pairs.install(quick.pair.outbound)
         finish(core, quick, now)
 

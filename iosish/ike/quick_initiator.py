@@ -84,10 +84,10 @@ def take_second(core: Core, quick: QuickMode, message: Received, opened: Opened,
     _check_identities(sa, all_of(opened.payloads, Identification), choice.mode)
     choice = _shortened(choice, opened.payloads)
     core.heard(sa, message.datagram, now)
-    if core.pairs.outbound(sa.peer, choice.spi) is not None:
-        raise Unwanted("SPI is in use")
 
     def answer(now: float) -> None:
+        if core.pairs.outbound(sa.peer, choice.spi) is not None:
+            raise Unwanted("SPI is in use")
         shared = b""
         if quick.own is not None and public is not None:
             shared = quick.own.shared(public.value)
