@@ -180,6 +180,11 @@ class Flows:
         node, flow = self._core.node, pair.flow
         if protection.quick is not None and protection.quick.pair is pair:
             protection.quick = None
+        for old in protection.pairs:
+            if (
+                pair.created_at - old.created_at >= c.COLLISION_S
+            ):  # what both ends made at once stays: each uses its newest
+                node.after("pair lifetime", old, min(old.expires_at, now + c.REKEY_S))
         protection.pairs.insert(0, pair)
         protection.renew = False
         protection.failures = 0

@@ -1,6 +1,6 @@
 """A cable between interfaces, or with more than two of them a shared segment: IP packets, no Ethernet and no ARP.
 
-First in, first out per direction. The next hop's address picks the receiver, as ARP would.
+First in, first out per direction, unless there is jitter. The next hop's address picks the receiver, as ARP would.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class End:
 
 
 class Wire:
-    """`delay_s` is the way from end to end; frames of one sender leave at least `spacing_s` apart; `loss` is 0 to 1."""
+    """`delay_s` is the way from end to end; frames of one sender leave at least `spacing_s` apart; `loss` is 0 to 1.
+
+    `doubling` (0 to 1) of the frames arrive twice; each takes up to `jitter_s` longer, and may be overtaken.
+    """
 
     def __init__(
         self, world: World, name: str, *, delay_s: float = 0.008, loss: float = 0.0, spacing_s: float = 0.001
@@ -49,6 +52,8 @@ class Wire:
         self.delay_s = delay_s
         self.loss = loss
         self.spacing_s = spacing_s
+        self.doubling = 0.0
+        self.jitter_s = 0.0
         self.lost = 0
         self.overflowed = 0
         self._random = world.random(f"wire {name}")
@@ -149,7 +154,10 @@ class Wire:
             if self.loss and self._random.random() < self.loss:
                 self.lost += 1
                 continue
-            self.world.call_later(self.delay_s, lambda to=receiver: self._arrive(end, to, packet, epoch))  # type: ignore[misc] # a default binds the loop's value
+            copies = 2 if self.doubling and self._random.random() < self.doubling else 1
+            for _ in range(copies):
+                delay_s = self.delay_s + (self.jitter_s * self._random.random() if self.jitter_s else 0.0)
+                self.world.call_later(delay_s, lambda to=receiver: self._arrive(end, to, packet, epoch))  # type: ignore[misc] # a default binds the loop's value
 
     def _arrive(self, sender: End, receiver: End, packet: bytes, epoch: int) -> None:
         if epoch != self._epoch or not receiver.up:
