@@ -180,11 +180,7 @@ class Flows:
         node, flow = self._core.node, pair.flow
         if protection.quick is not None and protection.quick.pair is pair:
             protection.quick = None
-        for old in protection.pairs:
-            if (
-                pair.created_at - old.created_at >= c.COLLISION_S
-            ):  # what both ends made at once stays: each uses its newest
-                node.after("pair lifetime", old, min(old.expires_at, now + c.REKEY_S))
+        self._end_worn(protection, now)
         protection.pairs.insert(0, pair)
         protection.renew = False
         protection.failures = 0
@@ -201,6 +197,14 @@ class Flows:
             protection.up_since = now
             node.tell(FlowUp(flow))
             self._core.session_changed(protection.ends, True)
+
+    def _end_worn(self, protection: Protection, now: float) -> None:
+        """A pair whose volume is used up has a successor: it goes, whatever time it has left, and so does what a
+        quick mode of the other end made beside it."""
+        worn_at = max((pair.created_at for pair in protection.pairs if pair.worn), default=None)
+        for pair in protection.pairs:
+            if worn_at is not None and pair.created_at < worn_at + c.COLLISION_S:
+                self._core.node.after("pair lifetime", pair, min(pair.expires_at, now + c.REKEY_S))
 
     def pair_down(self, pair: Pair, reason: str, now: float, tell: bool = True) -> None:
         """A pair ends; `tell`: the peer hears of it."""
@@ -312,6 +316,7 @@ class Flows:
     def worn(self, key: SaKey, now: float) -> None:
         pair = self._core.pairs.get(key)
         if pair is not None:
+            pair.worn = True
             self.due_rekey(pair, now)
 
     def used(self, used: Mapping[SaKey, SaCounters], now: float) -> dict[Ends, tuple[bool, bool]]:

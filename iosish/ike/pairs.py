@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Pair:
     """One inbound and one outbound SA that one quick mode made; `initiator`: it was ours.
 
-    Connection ids: IOS counts each direction. `sent_at` and `received_at`: when packets were last reported.
+    Connection ids: IOS counts each direction. `sent_at` and `received_at`: when packets were last reported. `worn`: its
+    volume is nearly used up.
     """
 
     flow: Flow
@@ -36,6 +37,7 @@ class Pair:
     outbound_id: int
     sent_at: float | None = None
     received_at: float | None = None
+    worn: bool = False
 
     @property
     def peer(self) -> IPv4Address:
