@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from iosish.desired import Desired, KernelRoute
 from iosish.engine import Datagram
 from iosish.plane.user import channel, forwarder
-from tests.user_plane.node import eventually
+from iosish.plane.user.forwarder_link import ForwarderLink
+from tests.user_plane.node import CEILING_S, eventually
 from tests.user_plane.test_live_tunnels import (
     HUB,
     HUB_INSIDE,
@@ -157,6 +160,31 @@ def test_a_forwarder_says_why_it_ends() -> None:
         eventually(lambda: os.waitpid(pid, os.WNOHANG) != (0, 0), "its end")
         kind, why = channel.unpack(own.recv(channel.MESSAGE_BYTES))
     assert kind == channel.ENDED and why.startswith("ValueError: ")
+
+
+def test_a_forwarder_that_cannot_get_its_tables_does_not_go_on_with_those_of_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They may be what protects a tunnel."""
+    monkeypatch.setattr(channel, "BUFFER_BYTES", 1)  # the kernel gives a little more
+    tunnel = replace(spoke_picture().tunnels["Tunnel0"], crypto_map="Tunnel0-head-0")
+    peers = {index: IPv4Address(index) for index in range(1, 1000)}
+    sink = Mock()
+
+    async def carried() -> None:
+        link = ForwarderLink(sink, list)
+        link.start()
+        first = link.pid
+        try:
+            link.carry({"Tunnel0": replace(tunnel, adjacencies=peers)})
+            async with asyncio.timeout(CEILING_S):
+                while link.pid == first:  # noqa: ASYNC110 # a sink is told no event of it
+                    await asyncio.sleep(0.01)
+        finally:
+            link.end()
+
+    asyncio.run(carried())
+    assert "a message to it is too large" in sink.noticed.call_args.args[0].text
 
 
 def test_an_error_in_the_plane_is_told_and_work_goes_on(pair: Pair) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -193,8 +194,11 @@ class ForwarderLink:
                 except BlockingIOError:
                     self._loop.add_writer(self._channel, self._flush)
                     return
-                except OSError:
-                    pass  # the reader sees that the forwarder is gone, or the message cannot be sent at all
+                except OSError as error:  # the reader sees that the forwarder is gone
+                    if error.errno == errno.EMSGSIZE and self.pid is not None:
+                        # It must not go on with tables of before, which may have been without protection.
+                        self._why = " (a message to it is too large)"
+                        os.kill(self.pid, signal.SIGKILL)
             self._waiting.popleft()
             if descriptor is not None:
                 os.close(descriptor)

@@ -43,6 +43,7 @@ class Loop:
         self._point_to_point: frozenset[str] = frozenset()
         self._sources = Sources()
         self._wire = Wire(self._rules, self._sources, self)
+        self._untaken = False
         self._over = False
         self._sources.add(control.fileno(), self._take_messages)
 
@@ -63,7 +64,8 @@ class Loop:
             if now >= report_at:
                 self._report()
                 if self._lingering.over(now):
-                    self._put_to_work(now)
+                    self._untaken = True
+                    self._put_to_work()
                 report_at = now + REPORT_EVERY_S
 
     # The control side
@@ -73,18 +75,23 @@ class Loop:
             try:
                 message, descriptors, _, _ = socket.recv_fds(self._control, channel.MESSAGE_BYTES, 1)
             except BlockingIOError:
-                return
+                break
             except OSError:
                 message = b""
             if not message:
                 self._over = True
-                return
-            self._take(*channel.unpack(message), descriptors[0] if descriptors else None)
+                break
+            kind, value = channel.unpack(message)
+            if kind == channel.TABLES:  # of several in a row the last one counts
+                self._lingering.take(channel.unpack_tunnels(value), time.monotonic())
+                self._untaken = True
+                continue
+            self._put_to_work()
+            self._take(kind, value, descriptors[0] if descriptors else None)
+        self._put_to_work()
 
     def _take(self, kind: bytes, value: Any, descriptor: int | None) -> None:
-        if kind == channel.TABLES:
-            self._configure(value)
-        elif kind == channel.TAP and descriptor is not None:
+        if kind == channel.TAP and descriptor is not None:
             self._add_tap(value, descriptor)
         elif kind == channel.NO_TAP:
             self._drop_tap(value)
@@ -117,12 +124,12 @@ class Loop:
         for key in change.removed:
             self._rules.remove(key, now)
 
-    def _configure(self, value: list[tuple[object, ...]]) -> None:
+    def _put_to_work(self) -> None:
+        """Forward by the tables as they were last told, if that is news."""
+        if not self._untaken:
+            return
+        self._untaken = False
         now = time.monotonic()
-        self._lingering.take(channel.unpack_tunnels(value), now)
-        self._put_to_work(now)
-
-    def _put_to_work(self, now: float) -> None:
         tunnels = self._lingering.tunnels(now)
         self._rules.configure(tunnels, now)
         self._adjacencies = {tunnel.name: tunnel.adjacencies for tunnel in tunnels.values()}
