@@ -251,13 +251,14 @@ class Flows:
             self.end(protection, reason, now, tell)
 
     def restart(self, protection: Protection, now: float, soon: bool = False) -> None:
-        """Build a wanted flow again: at once, or (`soon`) after a moment in which the peer may do it."""
+        """Build a flow again if it is needed: at once, or (`soon`) after a moment in which the peer may do it."""
         if protection.needs_pair and soon:
             flow, node = protection.flow, self._core.node
             delay = node.between(*c.RESTART_S) * 2 ** min(max(0, protection.early_ends - 2), 10)
             node.after("retry", flow, now + min(delay, c.RETRY_LAST_S))
         else:
             self.drive(protection, now)
+            self._tidy(protection)
 
     def _rekey_margin(self, pair: Pair) -> float:
         margin = c.REKEY_S if pair.initiator else c.REKEY_RESPONDER_S

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from iosish.engine import UdpDatagram
-from iosish.ike.constants import DELETED_SHOWN_S
+from iosish.ike.constants import DELETED_SHOWN_S, MAX_PAIRS_PER_FLOW
 from iosish.ipsec.sa import SaKey
 from tests.ike.link import HUB, OTHER, SPOKE, Station, World, config, usable
 
@@ -449,3 +449,51 @@ def test_weak_algorithms_are_named_once(world: World) -> None:
     assert [line for line in hub.log if "WEAK" in line] == [
         "%IOSISH-4-WEAK_CRYPTO: Configured for use, and weak: group 2; AES, SHA-256 and group 14 or more are not"
     ]
+
+
+def test_sessions_are_logged_when_that_is_wanted(world: World) -> None:
+    _, spoke = up(world, session_log=True)
+    spoke.release(HUB)
+    spoke.collect()
+    assert [line for line in spoke.log if "SESSION" in line] == [
+        "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP  .  Peer 172.16.15.2:500       Id: 172.16.15.2",
+        "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is DOWN.  Peer 172.16.15.2:500       Id: 172.16.15.2",
+    ]
+
+
+def test_pairs_of_one_flow_are_bounded(world: World) -> None:
+    hub, spoke = up(world)
+    for _ in range(3 * MAX_PAIRS_PER_FLOW):
+        out = spoke.outbound(HUB)
+        assert out is not None
+        spoke.engine.worn(SaKey(out.spi, False, HUB), world.now)
+        world.run(1)
+    assert len(spoke.sas) == len(hub.sas) == 2 * MAX_PAIRS_PER_FLOW
+    assert usable(world, HUB, SPOKE)
+
+
+def test_nothing_is_left_of_flows_that_are_no_longer_wanted(world: World) -> None:
+    hub, spoke = world.add(HUB), world.add(SPOKE)
+    for _ in range(20):
+        spoke.request(HUB)
+        world.run(1)
+        spoke.release(HUB)
+        world.run(1)
+    world.run(100)
+    for station in (hub, spoke):
+        core = station.engine._core
+        assert list(core.flows) == [] and core.flows._of_ends == {}
+        assert core.pairs._by_key == core.pairs._awaited == {} and core.pairs._taken == set()
+        assert [sa.quick for sa in core.sas] == [{}]
+        assert station.sas == {}
+
+
+def test_a_released_flow_that_never_came_up_is_forgotten(world: World) -> None:
+    spoke = world.add(SPOKE)
+    spoke.request(HUB)
+    world.run(5)
+    spoke.release(HUB)
+    world.run(100)
+    assert spoke.flow_events == []
+    assert spoke.engine.next_wake() is None
+    assert list(spoke.engine._core.flows) == [] and list(spoke.engine._core.sas) == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 
 import pytest
 
 from iosish.engine import UdpDatagram
 from iosish.ike import packet, vendor
+from iosish.ike.config import IsakmpProfile
 from iosish.ike.payloads import Identification, IdType, Kind, Payload, VendorId
 from iosish.ipsec.sa import SaKey
 from iosish.ipsec.transforms import Mode
@@ -272,3 +273,16 @@ def test_two_spokes_behind_one_address_do_not_end_each_other() -> None:
         world.run()
     assert len(hub.sas) == 4
     assert [state.split()[1] for state in hub.states()] == ["QM_IDLE", "QM_IDLE"]
+
+
+def test_aggressive_mode_behind_a_nat() -> None:
+    world = World()
+    nat = Nat(world, PRIVATE)
+    profile = IsakmpProfile("A", networks=(IPv4Network("0.0.0.0/0"),), aggressive=True)
+    hub = world.add(HUB, config(HUB, sets=(TRANSPORT,)))
+    spoke = world.add(PRIVATE, config(PRIVATE, sets=(TRANSPORT,), profiles={"A": profile}, isakmp_profile="A"))
+    spoke.request(HUB)
+    world.run()
+    # Message 3 is the first from port 4500.
+    assert [message.local_port for message in spoke.sent] == [500, 4500, 4500, 4500]
+    assert passes(hub, spoke, nat)
