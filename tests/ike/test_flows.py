@@ -483,7 +483,7 @@ def test_nothing_is_left_of_flows_that_are_no_longer_wanted(world: World) -> Non
     for station in (hub, spoke):
         core = station.engine._core
         assert list(core.flows) == [] and core.flows._of_ends == {}
-        assert core.pairs._by_key == core.pairs._awaited == {} and core.pairs._taken == set()
+        assert not core.pairs._by_key and not core.pairs._awaited and not core.pairs._taken
         assert [sa.quick for sa in core.sas] == [{}]
         assert station.sas == {}
 

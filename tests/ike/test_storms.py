@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from iosish.ike.config import Keepalive
-from tests.ike.link import HUB, SPOKE, World, config, usable
+from tests.ike.link import HUB, POLICY, SPOKE, World, config, usable
 
-SETTINGS = {"keepalive": Keepalive(10, 2, periodic=True), "lifetime_s": 300}
+SETTINGS = {
+    "keepalive": Keepalive(10, 2, periodic=True),
+    "lifetime_s": 300,
+    "policies": (replace(POLICY, lifetime_s=200),),
+}
 
 
 def happen(world: World, chance: random.Random) -> None:
