@@ -147,6 +147,9 @@ class Router:
         self.ike.clear_session(peer, now)
         self._settle(now)
 
+    def clear_crypto_counters(self, counted: Mapping[SaKey, SaCounters]) -> None:
+        self.ike.clear_counters(counted)
+
     def debug(self, topics: frozenset[str]) -> None:
         """What is debugged from now on."""
         self.nhrp.debug = self.ike.debug = topics

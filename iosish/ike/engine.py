@@ -175,6 +175,10 @@ class IkeEngine:
         for protection in cleared:
             core.flows.drive(protection, now)
 
+    def clear_counters(self, counted: Mapping[SaKey, SaCounters]) -> None:
+        """`clear crypto sa counters`: what SAs that ended had counted, and what the others `counted` until now."""
+        self._core.flows.clear_counters(counted)
+
     def clear_isakmp(self, connection_id: int | None, now: float) -> None:
         """`clear crypto isakmp [ID]`: ISAKMP SAs go, IPsec SAs live on; phase 1 comes back where it is needed."""
         core = self._core

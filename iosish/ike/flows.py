@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from iosish.ike import main_mode, notices, quick_exchange, quick_initiator
 from iosish.ike.config import CryptoMap
 from iosish.ike.events import Flow, FlowDown, FlowUp
 from iosish.ike.node import IPSEC, IPSEC_ERROR
-from iosish.ike.pairs import Pair
+from iosish.ike.pairs import Pair, key_of
 from iosish.ipsec.sa import SaCounters, SaKey
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Protection:
 
     `renew`: a new pair is to be made, although there is one, or for the peer's sake. `failures`: negotiations that
     failed since the last pair; `early_ends`: pairs in a row that the peer took down soon after they were made.
+    `ended_in` and `ended_out`: what the SAs of earlier pairs had counted, since the flow is up.
     """
 
     flow: Flow
@@ -41,6 +42,8 @@ class Protection:
     failures: int = 0
     early_ends: int = 0
     up_since: float | None = None
+    ended_in: SaCounters = field(default_factory=SaCounters)
+    ended_out: SaCounters = field(default_factory=SaCounters)
 
     @property
     def ends(self) -> Ends:
@@ -213,6 +216,9 @@ class Flows:
             return
         node, flow = self._core.node, pair.flow
         protection.pairs.remove(pair)
+        for key, counted in pair.counted.items():
+            total = protection.ended_in if key.inbound else protection.ended_out
+            total.add(counted.since(pair.cleared.get(key, SaCounters())))
         for deadline in ("pair lifetime", "rekey"):
             node.cancel(deadline, pair)
         self._core.pairs.remove(pair)
@@ -231,6 +237,7 @@ class Flows:
                 notices.delete_esp(self._core, sa, pair.inbound.spi, now)
         if not protection.pairs and protection.up_since is not None:
             protection.up_since = None
+            protection.ended_in, protection.ended_out = SaCounters(), SaCounters()
             node.cancel("idle", flow)
             node.tell(FlowDown(flow, reason))
             self._core.session_changed(protection.ends, False)
@@ -320,13 +327,22 @@ class Flows:
             pair.worn = True
             self.due_rekey(pair, now)
 
+    def clear_counters(self, counted: Mapping[SaKey, SaCounters]) -> None:
+        """Begin to count anew."""
+        for protection in self:
+            protection.ended_in, protection.ended_out = SaCounters(), SaCounters()
+            for pair in protection.pairs:
+                keys = (key_of(pair.inbound), key_of(pair.outbound))
+                pair.cleared = {key: replace(counted[key]) for key in keys if key in counted}
+
     def used(self, used: Mapping[SaKey, SaCounters], now: float) -> dict[Ends, tuple[bool, bool]]:
         """Note which SAs carried packets; returns per peer whether anything was sent, and received."""
         seen: dict[Ends, tuple[bool, bool]] = {}
-        for key in used:
+        for key, counted in used.items():
             pair = self._core.pairs.get(key)
             if pair is None:
                 continue
+            pair.counted[key] = counted
             if key.inbound:
                 pair.received_at = now
             else:

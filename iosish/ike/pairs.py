@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from iosish.ike import constants as c
 from iosish.ike.events import Flow
 from iosish.ike.node import Node
-from iosish.ipsec.sa import SaChange, SaKey, SecurityAssociation
+from iosish.ipsec.sa import SaChange, SaCounters, SaKey, SecurityAssociation
 
 if TYPE_CHECKING:
     from iosish.ike.quick_exchange import QuickMode
@@ -21,7 +21,8 @@ class Pair:
     """One inbound and one outbound SA that one quick mode made; `initiator`: it was ours.
 
     Connection ids: IOS counts each direction. `sent_at` and `received_at`: when packets were last reported. `worn`: its
-    volume is nearly used up.
+    volume is nearly used up. `counted` is what the plane last said of each of the two, `cleared` what that was when
+    counters were cleared.
     """
 
     flow: Flow
@@ -38,6 +39,8 @@ class Pair:
     sent_at: float | None = None
     received_at: float | None = None
     worn: bool = False
+    counted: dict[SaKey, SaCounters] = field(default_factory=dict)
+    cleared: dict[SaKey, SaCounters] = field(default_factory=dict)
 
     @property
     def peer(self) -> IPv4Address:

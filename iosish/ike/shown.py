@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from iosish.ike import constants as c
 from iosish.ike.core import Core
 from iosish.ike.flows import Protection
@@ -35,6 +37,8 @@ def _flow(core: Core, protection: Protection) -> FlowState:
         outbound=tuple(_one_way(pair, pair.outbound, pair.outbound_id) for pair in protection.pairs),
         identity=None if sa is None else sa.peer_identity,
         profile=None if sa is None else sa.profile,
+        ended_in=replace(protection.ended_in),
+        ended_out=replace(protection.ended_out),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from iosish.ike.config import Authentication, Cipher, Hash, Keepalive
-from iosish.ipsec.sa import SaKey
+from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.ipsec.transforms import Mode, Transform
 
 
@@ -66,7 +66,8 @@ class FlowState:
     """The protection of GRE between us and one peer: a paragraph of `show crypto ipsec sa`, a flow of a session.
 
     The newest pair is first in `inbound` and `outbound`; older ones live on until their end. `status` is
-    "UP-ACTIVE", "UP-IDLE", "UP-NO-IKE", "DOWN" or "DOWN-NEGOTIATING".
+    "UP-ACTIVE", "UP-IDLE", "UP-NO-IKE", "DOWN" or "DOWN-NEGOTIATING". `ended_in` and `ended_out`: what SAs of the flow
+    had counted that are no longer there.
     """
 
     crypto_map: str
@@ -81,6 +82,8 @@ class FlowState:
     outbound: tuple[IpsecSa, ...] = ()
     identity: str | None = None
     profile: str | None = None
+    ended_in: SaCounters = field(default_factory=SaCounters)
+    ended_out: SaCounters = field(default_factory=SaCounters)
 
 
 @dataclass(frozen=True, slots=True)

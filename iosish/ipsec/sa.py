@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
 from iosish.ipsec.transforms import DfBit, Mode, Transform
@@ -55,6 +55,11 @@ class SaChange:
     removed: tuple[SaKey, ...] = ()
 
 
+#: What `clear crypto sa counters` begins anew, and what a flow counts over all of its SAs: octets and sequence tell
+#: what one SA may still do.
+_COUNTED = ("packets", "replay_errors", "integrity_errors", "length_errors", "identity_errors", "send_errors")
+
+
 @dataclass(slots=True)
 class SaCounters:
     """What the plane counted for one SA. `sequence`: the last one sent, or the highest one received."""
@@ -68,3 +73,11 @@ class SaCounters:
     length_errors: int = 0
     identity_errors: int = 0
     send_errors: int = 0
+
+    def add(self, other: SaCounters) -> None:
+        for name in _COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def since(self, base: SaCounters) -> SaCounters:
+        """What came after `base` was counted."""
+        return replace(self, **{name: max(0, getattr(self, name) - getattr(base, name)) for name in _COUNTED})

@@ -11,8 +11,6 @@ from iosish.ipsec.sa import SaCounters, SaKey
 
 _INTERFACE: tuple[str, ...] = ("packets_in", "bytes_in", "packets_out", "bytes_out", "multicast_in", "multicast_out")
 _INTERFACE += ("errors_in", "errors_out", "drops_in", "drops_out")
-#: Octets and sequence tell what an SA may still do: they are no counters to clear.
-_SA = ("packets", "replay_errors", "integrity_errors", "length_errors", "identity_errors", "send_errors")
 
 
 class Counting:
@@ -41,10 +39,5 @@ class Counting:
 
     def sas(self, counters: Mapping[SaKey, SaCounters]) -> dict[SaKey, SaCounters]:
         self._sas = {key: base for key, base in self._sas.items() if key in counters}
-        return {key: self._sa(counted, self._sas.get(key)) for key, counted in counters.items()}
-
-    @staticmethod
-    def _sa(counted: SaCounters, base: SaCounters | None) -> SaCounters:
-        if base is None:
-            return counted
-        return replace(counted, **{what: max(0, getattr(counted, what) - getattr(base, what)) for what in _SA})
+        bases = self._sas
+        return {key: counted.since(bases[key]) if key in bases else counted for key, counted in counters.items()}

@@ -223,7 +223,9 @@ class RouterHost:
         self._counting.clear([interface] if interface else list(self.config.interfaces), counters, monotonic())
 
     async def _clear_sa_counters(self) -> None:
-        self._counting.clear_sas(await self._counters())
+        counters = await self._counters()
+        self._counting.clear_sas(counters)
+        self.driver.router.clear_crypto_counters(counters.sas)
 
     def set_clock(self, wall: datetime) -> None:
         before = self.clock.now(self.config.timezone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from iosish.ike.state import FlowState, IpsecSa, IsakmpSa
@@ -103,18 +103,14 @@ def is_flow_up(flow: FlowState) -> bool:
     return bool(flow.inbound and flow.outbound)
 
 
-def counted(snapshot: Snapshot, sas: Iterable[IpsecSa]) -> SaCounters:
-    """What all of these SAs counted, together."""
-    total = SaCounters()
-    for sa in sas:
-        counters = snapshot.sas.get(sa.key, _NO_COUNTERS)
-        total.packets += counters.packets
-        total.replay_errors += counters.replay_errors
-        total.integrity_errors += counters.integrity_errors
-        total.length_errors += counters.length_errors
-        total.identity_errors += counters.identity_errors
-        total.send_errors += counters.send_errors
-    return total
+def counted(snapshot: Snapshot, flow: FlowState) -> tuple[SaCounters, SaCounters]:
+    """What all SAs of a flow counted, those that ended included: in, and out."""
+    totals = SaCounters(), SaCounters()
+    for total, ended, sas in zip(totals, (flow.ended_in, flow.ended_out), (flow.inbound, flow.outbound), strict=True):
+        total.add(ended)
+        for sa in sas:
+            total.add(snapshot.sas.get(sa.key, _NO_COUNTERS))
+    return totals
 
 
 def receive_errors(counters: SaCounters) -> int:

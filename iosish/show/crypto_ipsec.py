@@ -139,7 +139,7 @@ def _flows(
 
 
 def _identity(snapshot: Snapshot, interface: str, flow: FlowState, detail: bool) -> Iterator[str]:
-    received, sent = counted(snapshot, flow.inbound), counted(snapshot, flow.outbound)
+    received, sent = counted(snapshot, flow)
     for line in IDENTITY + (ERRORS_DETAIL if detail else ERRORS):
         yield line.format(
             vrf=vrfs(snapshot, interface)[1],

@@ -198,7 +198,7 @@ def _ike_sas(snapshot: Snapshot, sas: list[IsakmpSa], detail: bool) -> Iterator[
 
 
 def _flow(snapshot: Snapshot, flow: FlowState, detail: bool) -> Iterator[str]:
-    received, sent = counted(snapshot, flow.inbound), counted(snapshot, flow.outbound)
+    received, sent = counted(snapshot, flow)
     for line in FLOW + (TRAFFIC if detail else ()):
         yield line.format(
             local=flow.selector_local,

@@ -11,7 +11,7 @@ from iosish.engine import UdpDatagram
 from iosish.ike import packet, vendor
 from iosish.ike.config import IsakmpProfile, Keepalive
 from iosish.ike.payloads import Kind, VendorId
-from iosish.ipsec.sa import SaKey
+from iosish.ipsec.sa import SaCounters, SaKey
 from tests.ike.link import HUB, POLICY, SPOKE, Station, World, config, flow, usable
 
 
@@ -50,6 +50,36 @@ def test_a_new_pair_in_time_and_the_old_one_to_its_end(world: World, lifetime: i
     assert not old & set(spoke.sas)
     assert len(spoke.sas) == len(hub.sas) == 2
     assert spoke.flow_events == ["up 172.16.15.2"] and hub.flow_events == ["up 172.16.25.2"]
+
+
+def test_a_flow_goes_on_counting_over_a_rekey(world: World) -> None:
+    _, spoke = up(world, lifetime_s=600)
+
+    def counted() -> tuple[int, int, int]:
+        """Packets in and out, and replay errors, of SAs that are gone."""
+        (state,) = spoke.engine.state(world.now).flows
+        return state.ended_in.packets, state.ended_out.packets, state.ended_in.replay_errors
+
+    def carry(packets: int) -> None:
+        for sa in (spoke.inbound(HUB)[-1], spoke.outbound(HUB)):
+            assert sa is not None
+            key = SaKey(sa.spi, sa.inbound, sa.peer)
+            errors = 2 if sa.inbound else 0
+            spoke.engine.used({key: SaCounters(packets=packets, replay_errors=errors)}, world.now)
+
+    carry(7)
+    carry(10)  # what a plane tells is what there was in all
+    assert counted() == (0, 0, 0)
+    world.run(610)
+    assert counted() == (10, 10, 2)
+    carry(5)
+    spoke.engine.clear_counters({key: SaCounters(packets=5) for key in spoke.sas})
+    assert counted() == (0, 0, 0)
+    carry(8)
+    world.run(600)
+    assert counted() == (3, 3, 2)
+    spoke.engine.clear_sa(None, world.now)
+    assert counted() == (0, 0, 0)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -8,6 +8,7 @@ import pytest
 
 from iosish.config.model import Protection
 from iosish.ike.state import IkeState
+from iosish.ipsec.sa import SaCounters
 from iosish.ipsec.transforms import Cipher, Integrity, Mode, Transform
 from iosish.show.crypto_ipsec import by_address, count, identity, sa
 from iosish.snapshot import Snapshot
@@ -194,6 +195,16 @@ def test_detail_tells_errors_apart_and_always_says_the_window() -> None:
 
 def test_errors_are_summed_in_the_short_form() -> None:
     assert "    #send errors 5, #recv errors 10\n" in sa(odd_branch(), peer=ip("198.51.100.1"))
+
+
+def test_what_was_counted_before_a_rekey_counts() -> None:
+    router = secured_spoke()
+    (flow,) = router.ike.flows
+    before = replace(flow, ended_in=SaCounters(packets=400, replay_errors=3), ended_out=SaCounters(packets=500))
+    screen = sa(replace(router, ike=replace(router.ike, flows=(before,))))
+    assert "    #pkts encaps: 521, #pkts encrypt: 521, #pkts digest: 521\n" in screen
+    assert "    #pkts decaps: 420, #pkts decrypt: 420, #pkts verify: 420\n" in screen
+    assert "    #send errors 0, #recv errors 3\n" in screen
 
 
 def test_nat_traversal_pfs_and_an_old_pair_on_its_way_out() -> None:
