@@ -37,7 +37,7 @@ class HalfOpen(Generic[S]):
         same = self._of_peer.get(sa.peer)
         victim: S | None = None
         if same is not None and len(same) >= MAX_HALF_OPEN_PER_PEER:
-            victim = next(iter(same))
+            victim = next((other for other in same if other in self._first), next(iter(same)))
         elif len(self._first) >= self.limit:
             victim = next(iter(self._first))
         if victim is not None:

@@ -58,3 +58,12 @@ def test_nothing_stays_behind() -> None:
         table.discard(sa)
     assert len(table) == 0
     assert table._of_peer == {}
+
+
+def test_first_messages_in_a_peers_name_do_not_push_out_what_it_has_answered() -> None:
+    table: HalfOpen[Begun] = HalfOpen(1000)
+    honest = begun(1)
+    table.add(honest)
+    table.answered(honest)
+    assert honest not in [table.add(begun(1)) for _ in range(500)]
+    assert len(table) == MAX_HALF_OPEN_PER_PEER
