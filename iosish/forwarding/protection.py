@@ -68,7 +68,7 @@ class Protection:
         return self._ways.setdefault((crypto_map, local), {})
 
     def install(self, sa: SecurityAssociation) -> None:
-        """The newest outbound SA to a peer is the one that is used.
+        """The newest outbound SA to a peer is the one that is used, unless another host only claims its address.
 
         Raises ValueError for keys that do not fit, and for those of an SA that was here before: its numbers would begin
         again, which gives away what GCM protects.
@@ -116,7 +116,9 @@ class Protection:
         crypto_map, local, target = way
         left = self._by_way.get(way)
         if left:
-            self.ways(crypto_map, local)[target] = left[-1]
+            # Who is at the address itself comes before who says that it is his behind a NAT.
+            there = [sa for sa in left if sa.peer == target]
+            self.ways(crypto_map, local)[target] = (there or left)[-1]
         else:
             self.ways(crypto_map, local).pop(target, None)
 

@@ -46,6 +46,7 @@ MAX_MESSAGE_IDS = 256  # remembered against replay, per ISAKMP SA
 MAX_ANSWERS_AGAIN = 20  # to one message
 MAX_DELETED = 512  # shown
 DH_COST = 8  # of what one `wake` computes, see `work.cost`
+MAX_SPOILT = 3  # messages of one phase 1 that cost Diffie-Hellman in vain; beyond, it takes nothing any more
 MAX_WORK = 4096  # messages that wait for Diffie-Hellman
 PEER_BURST, PEER_RATE = 500, 200.0  # messages of one address, per second
 AGGRESSIVE_BURST, AGGRESSIVE_RATE = 200, 50.0  # first messages of aggressive mode, of all: each costs

@@ -77,25 +77,31 @@ class Core:
         """The peer remembers nothing from before: what was there before this SA was begun is worth nothing.
 
         What came up since is not meant, although it may look so when both ends begin at once. Behind a NAT many may
-        have one address: there the port has to be the same.
+        have one address: there the port has to be the same, whoever of them denies that there is a NAT.
         """
         for other in self.sas.between(sa.ends):
-            if other.up_at is not None and other.up_at < begun_at and self._is_same_place(sa, other.peer_port):
+            same = self._is_same_place(sa, other.nat, other.peer_port)
+            if other.up_at is not None and other.up_at < begun_at and same:
                 self.sas.delete(other, "initial contact", now, tell=False)
         for protection in self.flows.between(sa.ends):
             for pair in tuple(protection.pairs):
-                port = c.IKE_PORT if pair.outbound.udp_ports is None else pair.outbound.udp_ports[1]
-                if pair.created_at < begun_at and self._is_same_place(sa, port):
+                ports = pair.outbound.udp_ports
+                same = self._is_same_place(sa, ports is not None, c.IKE_PORT if ports is None else ports[1])
+                if pair.created_at < begun_at and same:
                     self.flows.pair_down(pair, "initial contact", now, tell=False)
             self.flows.restart(protection, now, soon=True)
 
     @staticmethod
-    def _is_same_place(sa: IsakmpSa, port: int) -> bool:
-        return not sa.nat or sa.peer_port == port
+    def _is_same_place(sa: IsakmpSa, nat: bool, port: int) -> bool:
+        return not (sa.nat or nat) or sa.peer_port == port
 
     def peer_deleted_esp(self, sa: IsakmpSa, spi: int, now: float) -> None:
-        """By the SPI that it receives by; strongSwan, when it could not install a pair, names the one it sends by."""
-        pair = self.pairs.outbound(sa.peer, spi) or self.pairs.inbound(sa.peer, spi)
+        """By the SPI that it receives by; strongSwan, which could not install a new pair, names the one it sends by."""
+        pair = self.pairs.outbound(sa.peer, spi)
+        if pair is None:
+            pair = self.pairs.inbound(sa.peer, spi)
+            if pair is not None and now - pair.created_at >= c.EARLY_S:
+                pair = None
         if pair is None or pair.flow.local != sa.local:
             self.node.counters["deletes of unknown SAs"] += 1
             return
@@ -166,8 +172,12 @@ class Core:
     def recover(self, ends: Ends, spi: int, now: float) -> None:
         """A peer sends by an SA that is not here: it is told, if there is a way to tell it.
 
-        With `crypto isakmp invalid-spi-recovery` a way is made: anybody can cause that, so it is done rarely.
+        With `crypto isakmp invalid-spi-recovery` a way is made: anybody can cause that, so it is done rarely. What
+        comes by the SPI that we send by is forged: who saw it on the wire would have us tell the peer to delete it.
         """
+        if self.pairs.outbound(ends[1], spi) is not None:
+            self.node.counters["forged ESP"] += 1
+            return
         node, crypto_map = self.node, self.map_between(ends)
         sa = self.sas.best(ends, None)
         if sa is not None:

@@ -184,6 +184,8 @@ class Flows:
         if protection.quick is not None and protection.quick.pair is pair:
             protection.quick = None
         self._end_worn(protection, now)
+        for other in tuple(self._core.pairs.inside(flow.local, flow.peer)):
+            self.pair_down(other, "its address is that of another peer", now)
         protection.pairs.insert(0, pair)
         protection.renew = False
         protection.failures = 0

@@ -82,9 +82,10 @@ class Negotiation:
 
     `offered` are the policies that we proposed, `sa_body` the body of the initiator's SA payload. `own` is our half of
     the exchange, `shared` the secret that came of it.
-    `busy`: a message waits for Diffie-Hellman. `shortened`: as the responder, we let the SA live less long than the
-    peer asked for, and it is told. `forced`: encapsulation in UDP is asked for. `refused`: the last message that was
-    no good, said once. `id_body`: in aggressive mode, who the initiator says it is.
+    `busy`: a message waits for Diffie-Hellman. `spoilt`: messages for which that was in vain. `shortened`: as the
+    responder, we let the SA live less long than the peer asked for, and it is told. `forced`: encapsulation in UDP is
+    asked for. `refused`: the last message that was no good, said once. `id_body`: in aggressive mode, who the
+    initiator says it is.
     """
 
     offered: tuple[Policy, ...] = ()
@@ -100,6 +101,7 @@ class Negotiation:
     nonce_r: bytes = b""
     id_body: bytes = b""
     busy: bool = False
+    spoilt: int = 0
     refused: bytes = b""
 
 

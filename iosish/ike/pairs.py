@@ -67,6 +67,7 @@ class Pairs:
         self._taken: set[int] = set()
         self._by_key: dict[SaKey, Pair] = {}
         self._awaited: dict[SaKey, QuickMode] = {}
+        self._inside: dict[tuple[IPv4Address, IPv4Address], list[Pair]] = {}
         self._changes: list[SaChange] = []
         self._flow_id = c.FIRST_FLOW_ID - 1
 
@@ -82,6 +83,10 @@ class Pairs:
 
     def inbound(self, peer: IPv4Address, spi: int) -> Pair | None:
         return self._by_key.get(SaKey(spi, True, peer))
+
+    def inside(self, local: IPv4Address, address: IPv4Address) -> list[Pair]:
+        """The pairs of peers that said to be at `address` behind a NAT; what they have outside is another."""
+        return self._inside.get((local, address), [])
 
     def await_use(self, pair: Pair, quick: QuickMode) -> None:
         """A responder has put its inbound SA in place; a packet by it says as much as the initiator's last message."""
@@ -117,12 +122,19 @@ class Pairs:
     def add(self, pair: Pair) -> None:
         for sa in (pair.inbound, pair.outbound):
             self._by_key[key_of(sa)] = pair
+        if pair.inbound.selector_peer != pair.peer:
+            self._inside.setdefault((pair.flow.local, pair.inbound.selector_peer), []).append(pair)
 
     def remove(self, pair: Pair) -> None:
         """Forget it and take it out of the plane."""
         for sa in (pair.inbound, pair.outbound):
             if self._by_key.get(key_of(sa)) is pair:
                 del self._by_key[key_of(sa)]
+        inside = pair.flow.local, pair.inbound.selector_peer
+        if pair in (those := self._inside.get(inside, [])):
+            those.remove(pair)
+            if not those:
+                del self._inside[inside]
         self.free_spi(pair.inbound.spi)
         self.withdraw(pair.inbound, pair.outbound)
 

@@ -164,6 +164,8 @@ def work(core: Core, sa: IsakmpSa, answer: Job, now: float) -> None:
             answer(now)
         except PacketError as error:
             sa.step, sa.received = before  # the right message may still come
+            negotiation.spoilt += 1
+            negotiation.busy = negotiation.spoilt >= c.MAX_SPOILT
             core.refused(sa.peer, error, now)
 
     if not core.work.add(policy_of(sa).group, run, now):

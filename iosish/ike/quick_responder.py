@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from iosish.ike import constants as c
@@ -127,17 +128,17 @@ def _choose(
         refusal = NotifyType.NO_PROPOSAL_CHOSEN
         choice = esp_proposals.choose(node, sa.peer, sa.connection_id, offered, crypto_map, sa.nat, exchanged)
         if choice is not None:
-            if not _are_gre(sa, identities, choice.mode):
+            if not _are_gre(core, sa, identities, choice.mode):
                 return NotifyType.INVALID_ID_INFORMATION
             return crypto_map, choice
     return refusal
 
 
-def _are_gre(sa: IsakmpSa, identities: list[Identification], mode: Mode) -> bool:
+def _are_gre(core: Core, sa: IsakmpSa, identities: list[Identification], mode: Mode) -> bool:
     """Whether the identities are two hosts and GRE between them.
 
     Behind a NAT they may be addresses of the other side: in transport mode the outer ones count, in tunnel mode
-    the initiator's own may be any, as it stands inside.
+    the initiator's own may be any that is nobody else's, as it stands inside.
     """
     addresses = quick_exchange.hosts(identities)
     if addresses is None:
@@ -145,7 +146,17 @@ def _are_gre(sa: IsakmpSa, identities: list[Identification], mode: Mode) -> bool
     if sa.nat and mode is Mode.TRANSPORT:
         return True
     theirs, ours = addresses
-    return ours == sa.local and (theirs == sa.peer or sa.nat_peer)
+    return ours == sa.local and (theirs == sa.peer or (sa.nat_peer and _is_free(core, sa, theirs)))
+
+
+def _is_free(core: Core, sa: IsakmpSa, inside: IPv4Address) -> bool:
+    """Whether no other peer has proved to be at this address, nor had it first behind a NAT of its own."""
+    ends = sa.local, inside
+    there = core.sas.best(ends, None) is not None or core.flows.has_pairs(ends)
+    if there or any(pair.peer != sa.peer for pair in core.pairs.inside(*ends)):
+        core.node.counters["address of another peer"] += 1
+        return False
+    return True
 
 
 def _refuse(core: Core, sa: IsakmpSa, offered: Sa, kind: NotifyType, now: float) -> None:

@@ -148,6 +148,13 @@ class TestThrough:
         (outer,) = hub.transmit("Tunnel0", 2, inner(), 1.0)
         assert (outer[0], outer[6]) == (PUBLIC.packed, (4500, 31000))
 
+    def test_who_only_claims_an_address_behind_a_nat_gets_nothing_of_who_has_it(self) -> None:
+        claim = replace(to(R2, 1003), peer=PUBLIC, udp_ports=(4500, 31000))
+        hub = forwarder(sas=(claim, to(R2, 1002)))
+        assert spis(hub.transmit("Tunnel0", 2, inner(), 1.0)) == [1002]
+        hub.install(replace(claim, spi=1004, encryption_key=key("later", 16)), 1.0)
+        assert spis(hub.transmit("Tunnel0", 2, inner(), 1.0)) == [1002]
+
     def test_gre_that_ios_cut_before_esp_is_put_together(self) -> None:
         """As it does in tunnel mode, when what GRE makes of a packet is too long for the path with ESP round it."""
         sa = to(mode=Mode.TUNNEL)

@@ -49,6 +49,16 @@ def test_one_address_cannot_take_all() -> None:
     assert len(table) == 1 + MAX_HALF_OPEN_PER_PEER
 
 
+def test_who_has_answered_stays_while_others_use_its_address() -> None:
+    table: HalfOpen[Begun] = HalfOpen(1000)
+    honest = begun(1)
+    table.add(honest)
+    table.answered(honest)
+    victims = [table.add(begun(1)) for _ in range(500)]
+    assert honest not in victims
+    assert len(table) == MAX_HALF_OPEN_PER_PEER
+
+
 def test_nothing_stays_behind() -> None:
     table: HalfOpen[Begun] = HalfOpen(5)
     all_of_them = [begun(number % 7) for number in range(100)]

@@ -11,7 +11,7 @@ import pytest
 from iosish.engine import LogEvent, UdpDatagram
 from iosish.ike import dh, packet
 from iosish.ike.attributes import Protocol
-from iosish.ike.constants import DH_COST, MAX_HALF_OPEN_PER_PEER
+from iosish.ike.constants import DH_COST, MAX_HALF_OPEN_PER_PEER, MAX_SPOILT
 from iosish.ike.engine import IkeEngine
 from iosish.ike.packet import Exchange
 from iosish.ike.payloads import Delete, KeyExchange, Nonce, Notification, NotifyType, Sa
@@ -146,6 +146,21 @@ def test_bad_public_values_are_refused_and_the_right_one_may_follow() -> None:
     world.run(15)
     assert hub.counters("public value out of range") == 1
     assert usable(world, HUB, SPOKE)
+
+
+def test_one_who_begins_costs_only_so_much_diffie_hellman() -> None:
+    """Whoever gets our cookie can send bad public values one after the other."""
+    counting = CountingDh(random.Random(1))
+    hub = IkeEngine(random.Random(2), counting)
+    hub.configure(config(HUB), 0.0)
+    hub.receive(from_peer(1, first_message(1)), 0.0)
+    header, _ = packet.decode_header(hub.datagrams()[0].payload)
+    for number in range(1000):
+        payloads = KeyExchange(bytes(128)), Nonce(number.to_bytes(20, "big"))
+        third = packet.encode(header.cookie_i, header.cookie_r, Exchange.MAIN, payloads)
+        hub.receive(from_peer(1, third), number / 100)
+        hub.wake(number / 100)
+    assert 0 < counting.begun <= MAX_SPOILT
 
 
 def test_log_lines_about_one_peer_are_few() -> None:
