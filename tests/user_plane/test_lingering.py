@@ -42,3 +42,16 @@ def test_nothing_lingers_without_its_tunnel_or_on_a_point_to_point_one() -> None
     assert lingering.tunnels(0.3) == single
     lingering.take({}, 0.4)
     assert lingering.tunnels(0.5) == {}
+
+
+def test_what_lingers_is_as_protected_as_its_tunnel() -> None:
+    """From the line on, whatever adjacency a packet still takes."""
+    lingering = Lingering()
+    lingering.take({"Tunnel0": CLOUD}, 0.0)
+    line = replace(CLOUD, adjacencies={8: NEW}, crypto_map="Tunnel0-head-0")
+    lingering.take({"Tunnel0": line}, 0.1)
+    assert lingering.tunnels(0.2) == {"Tunnel0": replace(line, adjacencies={8: NEW, 7: OLD})}
+    blocked = replace(CLOUD, adjacencies={}, local=None, blocked="no IPsec profile")
+    lingering.take({"Tunnel0": blocked}, 0.3)
+    now = lingering.tunnels(0.4)["Tunnel0"]
+    assert (now.blocked, now.local) == ("no IPsec profile", None)

@@ -309,6 +309,31 @@ def test_a_clear_packet_that_waits_for_arp_does_not_leave_after_the_line(pair: P
     assert set(eyes.protocols()) == {ipv4.ESP}
 
 
+@pytest.mark.parametrize("ports", [None, IN_UDP], ids=["esp", "udp"])
+def test_a_router_on_the_way_tells_its_mtu(pair: Pair, eyes: Eyes, ports: tuple[int, int] | None) -> None:
+    """ICMP 3/4 that quotes a packet of ours, as far as SPI and sequence number; one that guesses changes nothing."""
+    protect(pair, path_mtu_discovery=True)
+    secure(pair, udp_ports=ports)
+    assert pair.spoke.space.pings("192.168.0.1", "-M", "do")
+    (packet,) = eyes.seen()
+    at = 28 if ports else 20
+    guessed = packet[:at] + bytes(8) + packet[at + 8 :]
+    with inside(pair.hub.space, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, ipv4.ICMP)) as raw:
+        for about, mtu in ((guessed, 700), (packet, 900)):
+            told = ipv4.icmp_error(HUB.packed, about, ipv4.ICMP_UNREACHABLE, ipv4.FRAGMENTATION_NEEDED, mtu)
+            assert told is not None
+            raw.sendto(told[20:], (str(SPOKE), 0))
+            for _ in range(2):
+                pair.spoke.counters()  # when the forwarder answers a second time, it has taken the ICMP
+            if about is guessed:  # the kernel asks for no proof, and is not asked
+                assert "mtu 700" in pair.spoke.space.ip("route", "get", str(HUB))
+                assert pair.spoke.space.pings("192.168.0.1", "-M", "do", "-s", "1200")
+    eventually(lambda: "mtu" in pair.spoke.space.run(*TOO_BIG).stdout, "fragmentation needed")
+    shown = pair.spoke.space.ip("route", "get", "192.168.0.1").split()
+    assert 780 < int(shown[shown.index("mtu") + 1]) < 860
+    pair.spoke.space.ip("route", "flush", "cache")
+
+
 class Flood:
     """Pings without end from the spoke, as fast as they go."""
 

@@ -9,7 +9,8 @@ import struct
 from iosish.plane.user import channel
 
 _IP_PKTINFO = 8
-_IP_MTU_DISCOVER, _PMTUDISC_DONT, _PMTUDISC_DO = 10, 0, 2
+#: With DF or without: only the device counts, not a path MTU that the kernel has heard of from whomever.
+_IP_MTU_DISCOVER, _PMTUDISC_PROBE, _PMTUDISC_OMIT = 10, 3, 5
 _SO_NO_CHECK = 11
 _SO_ATTACH_FILTER = 26
 #: struct in_pktinfo: interface index, the local address, the destination in the header.
@@ -54,7 +55,7 @@ class _Header:
             self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
             self._ttl = ttl
         if df != self._df:
-            self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DO if df else _PMTUDISC_DONT)
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE if df else _PMTUDISC_OMIT)
             self._df = df
 
 

@@ -15,14 +15,13 @@ from iosish.forwarding import ipv4
 from iosish.forwarding.rules import Forwarder, Outer, Received
 from iosish.forwarding.tables import Tunnel
 from iosish.plane import udp_4500
-from iosish.plane.user import sockets
+from iosish.plane.user import first_hop, sockets
 from iosish.plane.user.sockets import RawSender, Target, UdpPort
 from iosish.plane.user.sources import Sources
 
 #: Packets taken from one source before the next has its turn.
 BURST = 64
 _FRAME_MAX = 65536
-_IP_MTU = 14
 _SOL_RAW, _ICMP_FILTER = 255, 1
 #: All but destination unreachable.
 _ICMP_OTHERS = 0xFFFFFFFF & ~(1 << 3)
@@ -204,9 +203,7 @@ class Wire:
     ) -> None:
         """The kernel refused a packet with DF: tell the rules as a router on the way would (RFC 1191)."""
         try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-                asking.connect((socket.inet_ntoa(destination), 9))
-                mtu = asking.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+            mtu = first_hop.mtu(destination)
         except OSError:
             return
         quoted = frame[:8] if ports is None else ipv4.udp(*ports, frame[:8])
