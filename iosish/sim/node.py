@@ -14,7 +14,7 @@ from iosish.plane.memory.wire import Wire
 from iosish.plane.memory.world import World
 from iosish.router import Router
 
-#: How long a router thinks about a packet that its forwarding cannot turn by itself.
+#: How long a router thinks about a packet that its forwarding cannot turn by itself, and about its share of what waits.
 THINKS_S = 0.0
 
 
@@ -38,7 +38,7 @@ class Node(Driving):
         self.world.call_later(self._thinks_s, function)
 
     def call_at(self, time: float, function: Callable[[], None]) -> Timer:
-        return self.world.call_at(time, function)
+        return self.world.call_at(max(time, self.world.now + self._thinks_s), function)
 
     def log(self, event: Event) -> None:
         if isinstance(event, LogEvent):
