@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from iosish.ike import constants as c
-from iosish.ike import keys, log_text, messages, nat_traversal, notices, phase1, policies
+from iosish.ike import keys, log_text, messages, nat_traversal, phase1, policies
 from iosish.ike.errors import PacketError, Unwanted
 from iosish.ike.isakmp_sa import IsakmpSa, Step
 from iosish.ike.messages import Received, one
@@ -183,10 +183,7 @@ def _take_am3(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
     sa.last_block = block
     sa.received, sa.sent = message.datagram.payload, None
     core.follow_ports(sa, message.datagram, now)
-    told = phase1.responder_lifetime(sa)
     phase1.complete(core, sa, payloads, now)
-    if told:  # message 2 was in the clear
-        notices.send(core, sa, told, now)
     core.flows.isakmp_up(sa, now)
 
 

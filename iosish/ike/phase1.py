@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING
 
 from iosish.engine import UdpDatagram
 from iosish.ike import constants as c
-from iosish.ike import debug_text, dpd, keymat, keys, lifetime, log_text, packet, policies, retransmission, vendor
+from iosish.ike import (
+    debug_text,
+    dpd,
+    keymat,
+    keys,
+    lifetime,
+    log_text,
+    notices,
+    packet,
+    policies,
+    retransmission,
+    vendor,
+)
 from iosish.ike.attributes import SECONDS, Phase1, Protocol
 from iosish.ike.config import CryptoMap, IsakmpProfile, Policy
 from iosish.ike.dh import Exchange, public_octets
@@ -343,7 +355,7 @@ def decode_identity(id_body: bytes) -> Identification:
 
 def complete(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...], now: float) -> None:
     """Both have proved to know the key."""
-    begun_at = sa.created_at
+    begun_at, shortened = sa.created_at, negotiation_of(sa).shortened
     core.sas.up(sa, now)
     sa.set_step(core.node, Step.COMPLETE)
     sa.negotiation = None
@@ -353,21 +365,18 @@ def complete(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...], now: float
         shorten(core, sa, notification, now)
     if says_initial_contact(payloads):
         core.initial_contact(sa, begun_at, now)
+    if shortened:  # as IOS does, in a message of its own
+        told = lifetime.of_phase1(sa.cookie_i + sa.cookie_r, policy_of(sa).lifetime_s)
+        notices.send(core, sa, (told,), now)
     dpd.start(core, sa, now)
     core.start_keepalive(sa, now)
-
-
-def responder_lifetime(sa: IsakmpSa) -> tuple[Notification, ...]:
-    """What a responder says with its last message, or after it, when it let the initiator's lifetime not stand."""
-    if not negotiation_of(sa).shortened:
-        return ()
-    return (lifetime.of_phase1(sa.cookie_i + sa.cookie_r, policy_of(sa).lifetime_s),)
 
 
 def shorten(core: Core, sa: IsakmpSa, notification: Notification, now: float) -> None:
     """RESPONDER-LIFETIME (RFC 2407 4.6.3.1): the peer's life is shorter than what was agreed."""
     seconds = lifetime.of_responder(notification, Phase1.LIFE_TYPE, Phase1.LIFE_DURATION).get(SECONDS)
     if seconds and sa.expires_at is not None and now + seconds < sa.expires_at:
+        core.node.say(ISAKMP, sa.peer, "ISAKMP:(%d): restart ike sa timer to %d secs", sa.connection_id, seconds)
         sa.expires_at = now + seconds
         core.node.after("lifetime", sa, sa.expires_at)
 
