@@ -29,7 +29,7 @@ spoke-des         spoke2 des-sha1-modp768        des-md5         tunnel    up,di
 spoke-3des        spoke2 3des-md5-modp1024       3des-sha1       transport up,direct
 spoke-aes256      spoke2 aes256-sha256-modp2048  aes256-sha256   tunnel    up,direct
 spoke-gcm         spoke2 aes128-sha512-ecp256    aes128gcm16     transport up,direct
-spoke-called      spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,called
+spoke-called      spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,direct,called
 hub-nat-spoke     hub    aes128-sha1-modp1024    aes128-sha1     transport up,deletes               --nat spoke2
 hub-nat-spokes    hub    aes128-sha1-modp1024    aes128-sha1     transport up,deletes               --nat spoke2,spoke3 --nat-static
 hub-nat-hub       hub    aes128-sha1-modp1024    aes128-sha1     transport up,deletes               --nat hub
@@ -40,8 +40,8 @@ hub-rekey         hub    aes128-sha1-modp1024    aes128-sha1     transport up,re
 spoke-rekey       spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,rekeyed               LAB_ESP_LIFE=20s LAB_IKE_LIFE=25s REKEY_WAIT=45
 hub-rekeys        hub    aes128-sha1-modp1024    aes128-sha1     transport up,rekeyed,rekeyed       IPSEC_LIFE=120 ISAKMP_LIFE=60 REKEY_WAIT=130
 spoke-rekeys      spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,rekeyed,rekeyed       IPSEC_LIFE=120 ISAKMP_LIFE=60 REKEY_WAIT=130
-hub-dpd           hub    aes128-sha1-modp1024    aes128-sha1     transport up,watched,dies          KEEPALIVE=10_periodic
-spoke-dpd         spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,watched,dies          KEEPALIVE=10_periodic
+hub-dpd           hub    aes128-sha1-modp1024    aes128-sha1     transport up,watched,dies          KEEPALIVE=10_periodic LAB_DPD=4s
+spoke-dpd         spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,watched,dies          KEEPALIVE=10_periodic LAB_DPD=4s
 hub-far-restart   hub    aes128-sha1-modp1024    aes128-sha1     transport up,far_restarts          --holdtime 30 KEEPALIVE=10_periodic
 spoke-far-restart spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,far_restarts          --holdtime 30 KEEPALIVE=10_periodic
 hub-restart       hub    aes128-sha1-modp1024    aes128-sha1     transport up,near_restarts         --holdtime 30

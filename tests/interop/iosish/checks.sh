@@ -78,11 +78,13 @@ direct() { # iosish and the FRR spokes find the short way, and both keep all pac
 }
 one_hop() { rt "$1" ping -n -c 3 -i 0.3 -W 2 "$(address "$LAB_SUT")" | grep -c 'ttl=64\|ttl=255' | grep -qx 3; }
 
-called() { # a spoke that iosish has not met calls it: strongSwan initiates, FRR resolves
-    local each=${1:-spoke3}
-    rt "$each" ping -n -q -c 10 -i 0.5 -W 1 192.168.0.2 >/dev/null
-    within 15 "$each has called iosish" has 'show crypto isakmp sa' "172.16.${LAB_SUT#spoke}5.2 .*172.16.${each#spoke}5.2 .*QM_IDLE"
-    at_once "and pings it" pings "$each" 192.168.0.2
+called() { # a spoke that knows iosish, and has no SA with it any more, calls: strongSwan is the initiator
+    local each=${1:-spoke3} number ours="172.16.${LAB_SUT#spoke}5.2"
+    number=$(sw "$each" --list-sas | grep -B 2 "remote.* @ $ours" | grep -oE '#[0-9]+' | head -1)
+    sw "$each" --terminate --ike-id "${number#?}" >/dev/null 2>&1
+    rt "$each" ping -n -q -c 5 -i 0.5 -W 1 192.168.0.2 >/dev/null
+    within 15 "$each has called" has 'show crypto isakmp sa' "$ours  *172.16.${each#spoke}5.2  *QM_IDLE"
+    at_once "and pings iosish directly" one_hop "$each"
 }
 
 modes() { # MODE as agreed
