@@ -181,6 +181,14 @@ class Driving(ABC):
             if self.plane is not None:
                 self.plane.send_ike(message)
 
+    def end(self) -> None:
+        """End in order: peers hear that their SAs are gone, and need not find out. Nothing goes out any more."""
+        if self.plane is not None:
+            self.router.end(self.now())
+            self._send_ike(self.router.ike_datagrams())
+        self.plane = None
+        self.stop_timer()
+
     def stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

@@ -150,6 +150,10 @@ class Router:
     def clear_crypto_counters(self, counted: Mapping[SaKey, SaCounters]) -> None:
         self.ike.clear_counters(counted)
 
+    def end(self, now: float) -> None:
+        """Give up every SA; what tells the peers is in `ike_datagrams`."""
+        self.ike.configure(None, now)
+
     def debug(self, topics: frozenset[str]) -> None:
         """What is debugged from now on."""
         self.nhrp.debug = self.ike.debug = topics

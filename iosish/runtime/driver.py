@@ -37,7 +37,3 @@ class Driver(Driving):
     def flush(self) -> None:
         super().flush()
         self._changed()
-
-    def stop(self) -> None:
-        self.plane = None
-        self.stop_timer()

@@ -64,7 +64,7 @@ async def _serve(options: RouterOptions, grammar: Grammar) -> bool:
             with contextlib.suppress(asyncio.CancelledError):
                 await rates
         await server.close()
-        host.driver.stop()
+        host.driver.end()
         await plane.stop(final=ending.is_set() or not host.reloading.is_set())
     return host.reloading.is_set() and not ending.is_set()
 

@@ -143,7 +143,7 @@ def test_dead_peer_detection(ends: tuple[Namespace, Namespace], strongswan: Stro
 
 
 def test_deletes(ends: tuple[Namespace, Namespace], strongswan: StrongSwan, tmp_path: Path) -> None:
-    """Ours by `clear crypto isakmp`, and its own; each time a spoke comes again by itself."""
+    """Ours by `clear crypto isakmp`, and its own: each time a spoke comes again by itself. At its end it says so."""
     strongswan.load(FAR, NEAR, ike=CLASSIC, secret=KEY)
     with Router(ends[0], tmp_path, crypto(CLASSIC) + SPOKE) as router:
         strongswan.says("IKE_SA peer[1] established")
@@ -153,3 +153,5 @@ def test_deletes(ends: tuple[Namespace, Namespace], strongswan: StrongSwan, tmp_
         assert strongswan.swanctl("--terminate", "--ike", "peer").returncode == 0
         strongswan.says("IKE_SA peer[3] established")
         router.shows("show crypto isakmp sa", "QM_IDLE")
+        router.stop()
+        strongswan.says("received DELETE for IKE_SA peer[3]")

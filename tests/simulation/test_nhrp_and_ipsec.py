@@ -145,6 +145,15 @@ def test_a_server_whose_sa_ends_is_registered_with_again_at_once(lab: SimLab, wh
     assert up - opened < 0.1
 
 
+def test_a_server_that_ends_in_order_tells_who_has_sas_with_it(lab: SimLab) -> None:
+    leaks = Leaks(lab)
+    lab["R1"].end()
+    run(lab, 1.0)
+    assert spis(lab, "R2", "R1") == set()
+    assert not answers(lab, "R2")
+    assert leaks == []
+
+
 def test_a_server_that_dpd_finds_dead_is_registered_with_when_it_is_back(read: Read) -> None:
     lab = make(read, everywhere("crypto isakmp keepalive 10 2 periodic\n"))
     run(lab, 15.0)

@@ -11,6 +11,7 @@ ask() { rt "$LAB_SUT" .venv/bin/python -m iosish console "$NAME" "$@" 2>/dev/nul
 
 far() { local each; for each in $FAR; do "$@" "$each" || return; done; } # COMMAND: with each far router's name behind it
 
+nbma() { case $1 in hub) echo 172.16.15.2 ;; *) echo "172.16.${1#spoke}5.2" ;; esac; }
 address() { case $1 in hub) echo 192.168.0.1 ;; *) echo "192.168.0.${1#spoke}" ;; esac; }
 
 ok() { echo "  ok   $* ($((SECONDS - began)) s)"; }
@@ -71,19 +72,20 @@ direct() { # iosish and the FRR spokes find the short way, and both keep all pac
     for each in $FAR; do
         [ "$each" = hub ] && continue
         at_once "iosish pings $each, none is lost" pinged "$each"
-        within 15 "iosish goes to $each directly" has 'show dmvpn' "172.16.${each#spoke}5.2 .* UP .* D"
-        at_once "by an SA of their own" has 'show crypto isakmp sa' "172.16.${each#spoke}5.2.*QM_IDLE"
+        within 15 "iosish goes to $each directly" has 'show dmvpn' "$(nbma "$each") .* UP .* D"
+        at_once "by an SA of their own" has 'show crypto isakmp sa' "$(nbma "$each") .*QM_IDLE"
         at_once "$each pings iosish on that way" one_hop "$each"
     done
 }
 one_hop() { rt "$1" ping -n -c 3 -i 0.3 -W 2 "$(address "$LAB_SUT")" | grep -c 'ttl=64\|ttl=255' | grep -qx 3; }
 
 called() { # a spoke that knows iosish, and has no SA with it any more, calls: strongSwan is the initiator
-    local each=${1:-spoke3} number ours="172.16.${LAB_SUT#spoke}5.2"
+    local each=${1:-spoke3} number ours
+    ours=$(nbma "$LAB_SUT")
     number=$(sw "$each" --list-sas | grep -B 2 "remote.* @ $ours" | grep -oE '#[0-9]+' | head -1)
     sw "$each" --terminate --ike-id "${number#?}" >/dev/null 2>&1
     rt "$each" ping -n -q -c 5 -i 0.5 -W 1 192.168.0.2 >/dev/null
-    within 15 "$each has called" has 'show crypto isakmp sa' "$ours  *172.16.${each#spoke}5.2  *QM_IDLE"
+    within 15 "$each has called" has 'show crypto isakmp sa' "$ours  *$(nbma "$each")  *QM_IDLE"
     at_once "and pings iosish directly" one_hop "$each"
 }
 
@@ -168,7 +170,7 @@ dies() { # DPD: a strongSwan that is killed is missed
     first=$(echo "$FAR" | head -1)
     strongswan kill "$first"
     rt "$first" ip xfrm state flush
-    within 60 "its SA is gone" lacks "172.16.${first#spoke}5.2.*QM_IDLE"
+    within 60 "its SA is gone" lacks "$(nbma "$first") .*QM_IDLE"
 }
 lacks() { ! has 'show crypto isakmp sa' "$1"; }
 
