@@ -7,11 +7,12 @@ from ipaddress import IPv4Network
 
 import pytest
 
+from iosish.engine import UdpDatagram
 from iosish.ike import packet
 from iosish.ike.config import IkeConfig, IsakmpProfile, Keyring, PresharedKey
 from iosish.ike.packet import Exchange
 from iosish.ike.payloads import Identification, IdType, Kind
-from tests.ike.link import HUB, POLICY, SPOKE, Station, World, config, keyring, usable
+from tests.ike.link import HUB, OTHER, POLICY, SPOKE, Station, World, config, keyring, usable
 
 ANYBODY = (IPv4Network("0.0.0.0/0"),)
 AGGRESSIVE = IsakmpProfile("A", networks=ANYBODY, aggressive=True)
@@ -123,3 +124,48 @@ def test_disabled_on_the_initiator_it_is_main_mode() -> None:
     begin(world, config(HUB), spoke_config(aggressive_disabled=True))
     assert usable(world, HUB, SPOKE)
     assert world.carried[0].payload[18] == Exchange.MAIN
+
+
+def test_a_forged_third_message_is_refused_and_the_right_one_taken() -> None:
+    world = World()
+
+    def forge(message: UdpDatagram) -> UdpDatagram:
+        if message.payload[18] == Exchange.AGGRESSIVE and message.payload[19] & 1:
+            broken = message.payload[:-20] + bytes(20)
+            for payload in (broken, broken):
+                world.deliver(replace(message, payload=payload))
+        return message
+
+    world.rules.append(forge)
+    hub, _ = begin(world, config(HUB), spoke_config())
+    assert usable(world, HUB, SPOKE)
+    assert any("message 3 is malformed: Pre-Shared Key mismatch?" in line for line in hub.log)
+    assert hub.counters("unexpected message") == 1, "the second time it is not even looked at"
+
+
+def test_no_key_for_a_name() -> None:
+    world = World()
+    hub, spoke = begin(
+        world,
+        config(HUB, keyrings={"default": Keyring("default", (PresharedKey(b"k", hostname="r9.example.com"),))}),
+        spoke_config(identity="hostname", fqdn="r2.example.com"),
+    )
+    assert "%CRYPTO-6-IKMP_NO_PRESHARED_KEY: Pre-shared key for remote peer at 172.16.25.2 is missing" in hub.log
+    assert hub.states() == []
+    assert "%CRYPTO-6-IKMP_MODE_FAILURE: Processing of Informational mode failed with peer at 172.16.15.2" in spoke.log
+
+
+def test_a_flood_of_first_messages_is_worked_off_within_a_limit() -> None:
+    """Each costs Diffie-Hellman before anything is proved: so many in a second, whoever sends them."""
+    world = World()
+    spoke = world.add(SPOKE, spoke_config())
+    spoke.request(HUB)
+    world.run(0.1)
+    hub = world.add(HUB)
+    first = spoke.sent[0].payload
+    for number in range(1000):
+        data = number.to_bytes(8, "big").replace(b"\0" * 8, b"\1" * 8) + first[8:]
+        hub.engine.receive(UdpDatagram(HUB, 500, OTHER + number, 500, data), world.now)
+    assert hub.counters("too many aggressive modes") == 800
+    world.run(22)  # refused once, and sent again
+    assert usable(world, HUB, SPOKE)
