@@ -9,13 +9,14 @@ from iosish.ike import notices
 from iosish.ike.attributes import Protocol
 from iosish.ike.isakmp_sa import IsakmpSa
 from iosish.ike.node import ISAKMP
-from iosish.ike.payloads import Notification, NotifyType
+from iosish.ike.payloads import Notification, NotifyType, Payload
 
 if TYPE_CHECKING:
     from iosish.ike.core import Core
 
 SEQUENCE_OCTETS = 4
 WINDOW = 1 << 31
+_KINDS = frozenset({NotifyType.R_U_THERE, NotifyType.R_U_THERE_ACK})
 
 
 def start(core: Core, sa: IsakmpSa, now: float) -> None:
@@ -65,6 +66,7 @@ def _ask(core: Core, sa: IsakmpSa, now: float) -> None:
     if sa.keepalive is None:
         return
     sa.dpd_tries += 1
+    sa.dpd_asked += 1
     sa.dpd_sequence = (sa.dpd_sequence + 1) & 0xFFFFFFFF
     core.node.say(
         ISAKMP,
@@ -78,32 +80,67 @@ def _ask(core: Core, sa: IsakmpSa, now: float) -> None:
     core.node.after("dpd", sa, now + sa.keepalive.retry_s)
 
 
-def receive(core: Core, sa: IsakmpSa, payload: Notification, now: float) -> None:
-    """A question is answered if its number may be new; an answer counts if it is to our last question."""
-    if len(payload.data) != SEQUENCE_OCTETS or payload.spi not in (b"", sa.cookie_i + sa.cookie_r):
-        core.node.counters["bad DPD message"] += 1
-        return
-    sequence = int.from_bytes(payload.data, "big")
+def is_alone(payloads: tuple[Payload, ...]) -> bool:
+    """Whether a message is of DPD, and of nothing else."""
+    return len(payloads) == 1 and isinstance(payloads[0], Notification) and payloads[0].type in _KINDS
+
+
+def is_new(sa: IsakmpSa, payload: Payload) -> bool:
+    """Whether the peer sent it just now, by its number: a question after the last one, or an answer that is awaited."""
+    if not isinstance(payload, Notification) or not _fits(sa, payload):
+        return False
+    sequence = _sequence(payload)
     if payload.type == NotifyType.R_U_THERE:
-        # The same number once more is the same question, whose answer was lost.
-        if sa.dpd_seen is not None and (sequence - sa.dpd_seen) % (1 << 32) >= WINDOW:
-            core.node.counters["DPD replay"] += 1
-            return
+        return not _is_ours(sa, sequence) and (sa.dpd_seen is None or 0 < _after(sequence, sa.dpd_seen) < WINDOW)
+    return _after(sa.dpd_sequence, sequence) < sa.dpd_tries
+
+
+def receive(core: Core, sa: IsakmpSa, payload: Notification, now: float) -> None:
+    """A question is answered if it is new, or the last one, whose answer was lost; of an answer there is no more to do
+    than to have heard it."""
+    counters = core.node.counters
+    if not _fits(sa, payload):
+        counters["bad DPD message"] += 1
+        return
+    sequence = _sequence(payload)
+    if payload.type != NotifyType.R_U_THERE:
+        if sequence != sa.dpd_sequence:
+            counters["bad DPD message"] += 1
+        return
+    if is_new(sa, payload):
         sa.dpd_seen = sequence
-        core.node.say(
-            ISAKMP,
-            sa.peer,
-            "ISAKMP:(%d):DPD/R_U_THERE received from peer %s, sequence 0x%X",
-            sa.connection_id,
-            sa.peer,
-            sequence,
-        )
-        _send(core, sa, NotifyType.R_U_THERE_ACK, sequence, now)
-    elif sequence != sa.dpd_sequence:
-        core.node.counters["bad DPD message"] += 1
+    elif sequence != sa.dpd_seen or not core.node.notifies.allows((sa.peer, "DPD"), now):
+        counters["DPD replay"] += 1
+        return
+    core.node.say(
+        ISAKMP,
+        sa.peer,
+        "ISAKMP:(%d):DPD/R_U_THERE received from peer %s, sequence 0x%X",
+        sa.connection_id,
+        sa.peer,
+        sequence,
+    )
+    _send(core, sa, NotifyType.R_U_THERE_ACK, sequence, now)
+
+
+def _fits(sa: IsakmpSa, payload: Notification) -> bool:
+    return len(payload.data) == SEQUENCE_OCTETS and payload.spi in (b"", sa.cookie_i + sa.cookie_r)
+
+
+def _sequence(payload: Notification) -> int:
+    return int.from_bytes(payload.data, "big")
+
+
+def _is_ours(sa: IsakmpSa, sequence: int) -> bool:
+    """Whether we have asked with this number: the question that came is our own, sent back to us."""
+    return _after(sa.dpd_sequence, sequence) < sa.dpd_asked
+
+
+def _after(later: int, earlier: int) -> int:
+    return (later - earlier) % (1 << 32)
 
 
 def _send(core: Core, sa: IsakmpSa, kind: NotifyType, sequence: int, now: float) -> None:
     cookies = sa.cookie_i + sa.cookie_r
     payload = Notification(Protocol.ISAKMP, cookies, kind, sequence.to_bytes(SEQUENCE_OCTETS, "big"))
-    notices.send(core, sa, (payload,), now)
+    notices.send(core, sa, (payload,), now, numbered=True)

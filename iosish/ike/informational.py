@@ -41,8 +41,13 @@ def receive(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
         raise Unwanted("message id was used before")
     opened = messages.unprotect(sa, message, keymat.phase2_iv(keys, sa.last_block, message_id))
     opened.check(keymat.hash_1(keys, message_id, opened.rest))
-    notices.remember(sa, message_id)
-    core.heard(sa, message.datagram, now)
+    if dpd.is_alone(opened.payloads):
+        # The many of these are told apart by their own numbers, and their message ids need not be remembered.
+        if dpd.is_new(sa, opened.payloads[0]):
+            core.heard(sa, message.datagram, now)
+    else:
+        notices.remember(core, sa, message_id, now)
+        core.heard(sa, message.datagram, now)
     for payload in opened.payloads:
         if isinstance(payload, Delete):
             _obey_delete(core, sa, payload, now)

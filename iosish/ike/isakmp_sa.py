@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address
@@ -144,11 +143,12 @@ class IsakmpSa:
     peer_dpd: bool = False
     keepalive: Keepalive | None = None
     dpd_sequence: int = 0
+    dpd_asked: int = 0
     dpd_tries: int = 0
     dpd_seen: int | None = None
     heard_at: float = 0.0
     quick: dict[int, QuickMode] = field(default_factory=dict)
-    message_ids: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    message_ids: set[int] = field(default_factory=set)
 
     @property
     def ends(self) -> tuple[IPv4Address, IPv4Address]:

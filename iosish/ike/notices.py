@@ -24,23 +24,25 @@ def new_message_id(core: Core, sa: IsakmpSa) -> int:
     while True:
         message_id = core.node.random.getrandbits(32)
         if message_id and message_id not in sa.message_ids:
-            remember(sa, message_id)
             return message_id
 
 
-def remember(sa: IsakmpSa, message_id: int) -> None:
-    """It is used now: a message that comes by it again is a replay."""
-    sa.message_ids[message_id] = None
-    if len(sa.message_ids) > c.MAX_MESSAGE_IDS:
-        sa.message_ids.popitem(last=False)
+def remember(core: Core, sa: IsakmpSa, message_id: int, now: float) -> None:
+    """It is used now, by the peer or by us: a message that comes by it again is a copy. An SA that has used too many
+    ends, as it must not forget one: copies of what it forgot would be obeyed."""
+    sa.message_ids.add(message_id)
+    if len(sa.message_ids) >= c.MAX_MESSAGE_IDS:
+        core.node.after("lifetime", sa, now)
 
 
 # --- sending --------------------------------------------------------------------------------------------------------
 
 
-def send(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...], now: float) -> None:
-    """One message under a message id of its own; nobody answers it."""
+def send(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...], now: float, numbered: bool = False) -> None:
+    """One message under a message id of its own; nobody answers it. `numbered`: a copy is known by what is in it."""
     keys, message_id = messages.keys_of(sa), new_message_id(core, sa)
+    if not numbered:
+        remember(core, sa, message_id, now)
     rest = packet.encode_payloads(payloads)
     digest = keymat.hash_1(keys, message_id, rest)
     iv = keymat.phase2_iv(keys, sa.last_block, message_id)

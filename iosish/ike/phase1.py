@@ -202,6 +202,9 @@ def values(core: Core, sa: IsakmpSa, payloads: tuple[Payload, ...]) -> tuple[byt
     public, nonce = one(payloads, KeyExchange).value, one(payloads, Nonce).value
     if len(public) != public_octets(group):
         raise PacketError("public value of a wrong length")
+    own = negotiation_of(sa).own
+    if own is not None and own.public == public:
+        raise PacketError("public value is our own")  # somebody sent our message back to us
     if not c.SHORTEST_NONCE <= len(nonce) <= c.LONGEST_NONCE:
         raise PacketError("nonce of a wrong length")
     return public, nonce

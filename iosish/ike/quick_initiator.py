@@ -38,6 +38,7 @@ def initiate(core: Core, sa: IsakmpSa, flow: Flow, crypto_map: CryptoMap, now: f
     """Begin one under an ISAKMP SA that is up."""
     node = core.node
     message_id = notices.new_message_id(core, sa)
+    notices.remember(core, sa, message_id, now)
     keys = messages.keys_of(sa)
     iv = keymat.phase2_iv(keys, sa.last_block, message_id)
     quick = QuickMode(sa, message_id, True, flow, crypto_map, core.pairs.take_spi(), iv)

@@ -40,7 +40,7 @@ def respond(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
     node, keys, message_id = core.node, messages.keys_of(sa), message.header.message_id
     opened = messages.unprotect(sa, message, keymat.phase2_iv(keys, sa.last_block, message_id))
     opened.check(keymat.hash_1(keys, message_id, opened.rest))
-    notices.remember(sa, message_id)
+    notices.remember(core, sa, message_id, now)
     core.heard(sa, message.datagram, now)
     open_ = sum(1 for quick in sa.quick.values() if quick.done_at is None)
     if open_ >= c.MAX_QUICK_MODES:

@@ -8,6 +8,7 @@ import pytest
 
 from iosish.engine import UdpDatagram
 from iosish.ike import keymat, messages, notices, packet
+from iosish.ike.constants import MAX_MESSAGE_IDS
 from iosish.ike.isakmp_sa import IsakmpSa
 from iosish.ike.packet import Exchange
 from iosish.ike.payloads import (
@@ -117,14 +118,19 @@ def test_a_peer_cannot_take_more_than_its_share() -> None:
     assert usable(world, HUB, SPOKE)
 
 
-def test_message_ids_are_remembered_in_bounds() -> None:
+def test_message_ids_are_remembered_in_bounds_and_none_is_forgotten() -> None:
+    """Before that the SA makes room for another one."""
     world = World()
     hub, spoke = world.add(HUB, config(HUB)), world.add(SPOKE)
     spoke.request(HUB)
     world.run()
     [sa] = spoke.engine._core.sas
-    for _ in range(1000):
+    for _ in range(MAX_MESSAGE_IDS):
         notices.delete_esp(spoke.engine._core, sa, 0x7777, world.now)
-    world.run()
-    assert len(next(iter(hub.engine._core.sas)).message_ids) <= 256
-    assert len(sa.message_ids) <= 256
+    world.run(10)
+    for station in (hub, spoke):
+        [now_there] = station.engine._core.sas
+        assert now_there.created_at > sa.created_at
+        assert len(now_there.message_ids) < 10
+    assert spoke.flow_events == ["up 172.16.15.2"]
+    assert usable(world, HUB, SPOKE)
