@@ -11,7 +11,11 @@ ask() { rt "$LAB_SUT" .venv/bin/python -m iosish console "$NAME" "$@" 2>/dev/nul
 
 far() { local each; for each in $FAR; do "$@" "$each" || return; done; } # COMMAND: with each far router's name behind it
 
-nbma() { case $1 in hub) echo 172.16.15.2 ;; *) echo "172.16.${1#spoke}5.2" ;; esac; }
+nbma() { # ROUTER: a pattern for its NBMA address, with or without a NAT
+    local number=${1#spoke}
+    [ "$1" = hub ] && number=1
+    echo "172.16.\\(${number}5.2\\|95.$number\\)"
+}
 address() { case $1 in hub) echo 192.168.0.1 ;; *) echo "192.168.0.${1#spoke}" ;; esac; }
 
 ok() { echo "  ok   $* ($((SECONDS - began)) s)"; }
@@ -190,8 +194,9 @@ back() { pings "$1" "$(address "$LAB_SUT")" 2; }
 iosish_pid() { perl -ne 'print $1 if /"pid": *(\d+)/' "/tmp/iosish/run/run-$NAME/record.json"; }
 
 sealed() { # what left iosish's NBMA interface: ESP, and no clear GRE; and iosish never fell
-    local capture=$LAB_OUT/$LAB_SUT.pcap
+    local capture=$LAB_OUT/$LAB_SUT.pcap each
     sleep 1
+    for each in $FAR; do rt "$each" ip xfrm state >"$LAB_OUT/$each.keys"; done # so that the capture can be opened
     at_once "ESP on the wire" some "$capture" 'esp or (udp port 4500 and greater 100)'
     at_once "no clear GRE on the wire" none "$capture" 'ip proto 47'
     at_once "nothing inner on the wire" none "$capture" 'net 192.168.0.0/16 and not arp'
