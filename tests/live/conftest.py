@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.live.lab import Lab
-
-ROUTERS = ("R1", "R2", "R3", "R4", "R5")
-HUB = "192.168.0.1"
-SPOKES = {"R2": "192.168.0.2", "R3": "192.168.0.3", "R4": "192.168.0.4"}
+from tests.live.crypto import PROTECTED, expect_encrypted_cloud, leaks_since
+from tests.live.lab import HUB, ROUTERS, SPOKES, Lab
+from tests.live.wire_watch import WireWatch
 
 
 def lab_of(*arguments: str) -> Iterator[Lab]:
@@ -51,3 +50,40 @@ def rest(lab: Lab) -> None:
     lab.expect_up("R1", SPOKES.values())
     for spoke in SPOKES:
         lab.expect_peers(spoke, {HUB: ("172.16.15.2", "UP", "S")})
+
+
+@pytest.fixture
+def clear_lab() -> Iterator[Lab]:
+    """The classic lab as it is before crypto, for one test."""
+    for lab in lab_of():
+        lab.expect_up("R1", SPOKES.values())
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def crypto_lab() -> Iterator[Lab]:
+    """The encrypted lab, with spokes that notice within seconds when their hub has forgotten them."""
+    for lab in lab_of("running-configs/dmvpn-ipsec"):
+        for spoke in SPOKES:
+            lab.configure(spoke, "interface Tunnel0\n ip nhrp registration timeout 2")
+            lab.console(spoke, "write memory")
+        yield lab
+
+
+@pytest.fixture
+def wire(crypto_lab: Lab) -> Iterator[WireWatch]:
+    """What passes while a test runs; nothing of it may be readable."""
+    expect_encrypted_cloud(crypto_lab)
+    began = time.time()
+    with WireWatch(crypto_lab) as watch:
+        yield watch
+        leaks = leaks_since(watch, dict.fromkeys(PROTECTED, began))
+        assert not leaks, "\n".join(leaks[:20])
+
+
+@pytest.fixture
+def crypto(crypto_lab: Lab, wire: WireWatch) -> Lab:
+    """The encrypted lab at rest, watched: three spokes registered."""
+    for router in PROTECTED:
+        crypto_lab.look(router, "clear counters", "clear logging")
+    return crypto_lab

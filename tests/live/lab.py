@@ -22,6 +22,9 @@ from tests.lab.laboratory import CEILING_S, IOSISH, Laboratory
 #: Takes the lab down when its standard input ends: when the test closes it, or when the test's process is no more.
 GUARD = 'cat >/dev/null; "$@"; rm -rf "$IOSISH_STATE_DIR"'
 
+ROUTERS = ("R1", "R2", "R3", "R4", "R5")
+HUB = "192.168.0.1"
+SPOKES = {"R2": "192.168.0.2", "R3": "192.168.0.3", "R4": "192.168.0.4"}
 
 T = TypeVar("T")
 

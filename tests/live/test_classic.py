@@ -9,8 +9,7 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import GRE
 from scapy.packet import Packet
 
-from tests.live.conftest import HUB, SPOKES
-from tests.live.lab import Lab, until
+from tests.live.lab import HUB, SPOKES, Lab, until
 
 pytestmark = pytest.mark.live
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from iosish import resources
-from tests.live.conftest import HUB, ROUTERS, SPOKES, lab_of
-from tests.live.lab import Lab, configuration
+from tests.live.conftest import lab_of
+from tests.live.lab import HUB, ROUTERS, SPOKES, Lab, configuration
 from tests.live.terminal import Terminal
 
 pytestmark = pytest.mark.live

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.clients.environment import Unavailable, ask
-from tests.live.conftest import HUB, SPOKES, lab_of
-from tests.live.lab import Lab, until
+from tests.live.conftest import lab_of
+from tests.live.lab import HUB, SPOKES, Lab, until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]  # the first run installs the clients
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.live.conftest import HUB
-from tests.live.lab import Lab
+from tests.live.lab import HUB, Lab
 from tests.live.terminal import Terminal
 
 STAMP = r"\*\w{3} [ \d]\d \d\d:\d\d:\d\d\.\d{3}: "

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import HUB, SPOKES, lab_of
-from tests.live.lab import Lab, until
+from tests.live.conftest import lab_of
+from tests.live.lab import HUB, SPOKES, Lab, until
 from tests.live.terminal import Terminal
 
 pytestmark = pytest.mark.live

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import HUB
-from tests.live.lab import Lab, until
+from tests.live.lab import HUB, Lab, until
 
 pytestmark = pytest.mark.live
 

@@ -16,7 +16,8 @@ from tests.live.lab import Capture, Lab
 #: The transit router's interfaces, and the NBMA address of the router behind each.
 LINKS = {"Fa0/0": "172.16.15.2", "Fa0/1": "172.16.25.2", "Fa1/0": "172.16.35.2", "Fa1/1": "172.16.45.2"}
 NBMA = {f"R{number}": address for number, address in enumerate(LINKS.values(), 1)}
-INSIDE = IPv4Network("192.168.0.0/24")
+#: The tunnel's network, and what tests put behind the routers.
+INSIDE = (IPv4Network("192.168.0.0/24"), IPv4Network("10.0.0.0/8"))
 TRANSIT = frozenset(IPv4Address(int(IPv4Address(address)) - 1) for address in LINKS.values())
 ICMP, UDP, GRE, ESP = 1, 17, 47, 50
 IKE_PORTS = {500, 4500}
@@ -90,14 +91,18 @@ def read(capture: Capture) -> list[Seen]:
 
 def readable(packet: Seen) -> bool:
     """Whether a packet shows what belongs inside a tunnel: clear GRE, or an inner address outside of ESP."""
-    if packet.protocol == GRE or packet.source in INSIDE or packet.destination in INSIDE:
+    if packet.protocol == GRE or _inner(packet.source) or _inner(packet.destination):
         return True
     # An ICMP error quotes a packet: neither clear GRE nor an inner one may be in it.
     if packet.protocol == ICMP and packet.payload[0] in ICMP_ERRORS and len(packet.payload) >= 28:
         quoted = packet.payload[8:]
-        inner = IPv4Address(quoted[12:16]) in INSIDE or IPv4Address(quoted[16:20]) in INSIDE
-        return inner or quoted[9] == GRE
+        ends = IPv4Address(quoted[12:16]), IPv4Address(quoted[16:20])
+        return quoted[9] == GRE or any(_inner(end) for end in ends)
     return False
+
+
+def _inner(address: IPv4Address) -> bool:
+    return any(address in network for network in INSIDE)
 
 
 def foreign(packet: Seen) -> bool:
