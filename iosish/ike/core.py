@@ -108,7 +108,8 @@ class Core:
         protection = self.flows.get(pair.flow)
         self.flows.pair_down(pair, "deleted by peer", now, tell=False)
         if protection is not None:
-            protection.early_ends = protection.early_ends + 1 if now - pair.created_at < c.EARLY_S else 0
+            early = pair.received_at is None and now - pair.created_at < c.EARLY_S
+            protection.early_ends = protection.early_ends + 1 if early else 0
             self.flows.restart(protection, now, soon=True)
 
     def peer_deleted_isakmp(self, sa: IsakmpSa, cookie_i: bytes, cookie_r: bytes, now: float) -> None:

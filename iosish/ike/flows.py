@@ -29,7 +29,7 @@ class Protection:
     """One flow. `pairs`: the newest first. `asleep`: its SAs ended idle, so it waits for traffic.
 
     `renew`: a new pair is to be made, although there is one, or for the peer's sake. `failures`: negotiations that
-    failed since the last pair; `early_ends`: pairs in a row that the peer took down soon after they were made.
+    failed since the last pair; `early_ends`: pairs in a row that the peer took down soon, before it sent anything.
     `ended_in` and `ended_out`: what the SAs of earlier pairs had counted, since the flow is up.
     """
 

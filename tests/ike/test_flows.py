@@ -8,7 +8,7 @@ import pytest
 
 from iosish.engine import UdpDatagram
 from iosish.ike.constants import DELETED_SHOWN_S, MAX_PAIRS_PER_FLOW
-from iosish.ipsec.sa import SaKey
+from iosish.ipsec.sa import SaCounters, SaKey
 from tests.ike.link import HUB, OTHER, SPOKE, Station, World, config, usable
 
 
@@ -323,6 +323,18 @@ def test_a_peer_that_takes_every_pair_down_is_asked_more_and_more_rarely(world: 
     assert 8 <= spoke.flow_events.count("up 172.16.15.2") <= 25
     world.run(30)
     assert usable(world, HUB, SPOKE)
+
+
+def test_a_pair_that_carried_something_is_asked_for_again_at_once_however_often_it_is_cleared(world: World) -> None:
+    """As somebody at the hub's console does it."""
+    hub, spoke = up(world)
+    for _ in range(8):
+        counters = {SaKey(sa.spi, sa.inbound, sa.peer): SaCounters(1, 100) for sa in spoke.inbound(HUB)}
+        spoke.engine.used(counters, world.now)
+        world.run(5)
+        hub.engine.clear_sa(SPOKE, world.now)
+        world.run(2)
+        assert usable(world, HUB, SPOKE)
 
 
 # --- what the plane tells -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The classic lab with its crypto (steps B1, B3 to B6), as somebody at the consoles and somebody on the wire sees it."""
+"""The classic lab with its crypto (steps B1, B3 to B6), as those see it who sit at the consoles and at the wires."""
 
 from __future__ import annotations
 

@@ -40,11 +40,18 @@ def behind(router: str) -> str:
     return "\n".join(["interface Loopback0", f" {address}", *routes])
 
 
+def test_shutdown_and_no_shutdown(crypto_lab: Lab, wire: WireWatch) -> None:
+    """Before there are senders: a tunnel that is shut by hand follows the routing table, as on IOS."""
+    crypto_lab.configure("R2", BUMP)
+    crypto_lab.configure("R1", BUMP)
+    expect_encrypted_cloud(crypto_lab, 60.0)
+
+
 @pytest.fixture(scope="module")
 def busy_lab(crypto_lab: Lab) -> Iterator[Lab]:
     """The encrypted lab with something behind each router, and senders."""
     for router in PROTECTED:
-        crypto_lab.configure(router, behind(router))
+        crypto_lab.configure(router, behind(router) + "\ncrypto isakmp invalid-spi-recovery")
         crypto_lab.console(router, "write memory")
     expect_encrypted_cloud(crypto_lab)
     with sending(crypto_lab, SENDERS):
@@ -134,13 +141,6 @@ def test_lines_taken_away_and_given_back(busy: Lab, change: str) -> None:
         time.sleep(0.3)
     finally:
         busy.configure(router, back)
-
-
-def test_shutdown_and_no_shutdown(crypto_lab: Lab, wire: WireWatch) -> None:
-    """Without senders: a tunnel that is shut by hand follows the routing table, as on IOS."""
-    crypto_lab.configure("R2", BUMP)
-    crypto_lab.configure("R1", BUMP)
-    expect_encrypted_cloud(crypto_lab, 60.0)
 
 
 def test_a_cable_cut_and_joined(busy: Lab) -> None:
