@@ -18,6 +18,7 @@ from iosish.crypto_sockets import CryptoSockets
 from iosish.desired import Desired, EspRefusal, KernelRoute, Link, LinkKind, LinkState, SaChange
 from iosish.engine import Datagram, Event, LogEvent, UdpDatagram
 from iosish.forwarding.tables import Tunnel
+from iosish.ike import log_text
 from iosish.ike.engine import IkeEngine
 from iosish.ike.events import FlowDown, FlowUp
 from iosish.ike.state import IkeState
@@ -116,6 +117,10 @@ class Router:
         self._log(event)
 
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
+        status = self.statuses.get(interface or "")
+        if reason == "not protected" and status is not None and status.source is not None:
+            self._log(log_text.not_ipsec(status.source, peer))
+            return
         where = interface or "GRE"
         self._log(LogEvent("IOSISH", 4, "GRE_REFUSED", f"{where}: packets from {peer} are refused: {reason}"))
 

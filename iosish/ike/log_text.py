@@ -92,7 +92,7 @@ def replay_error(local: IPv4Address, peer: IPv4Address, spi: int, sequence: int,
 
 
 def not_ipsec(local: IPv4Address, peer: IPv4Address) -> LogEvent:
-    """What came out of an SA is not what it is for."""
+    """GRE came in the clear, or what came out of an SA is not what it is for."""
     return LogEvent(
         "CRYPTO",
         4,
