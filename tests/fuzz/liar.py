@@ -144,10 +144,13 @@ class Conversation:
         return news > 0
 
     def _fall_silent(self) -> None:
-        """The liar goes: nothing is left of it."""
+        """The liar goes: nothing that is half done is left of it, and what is up ends by `clear crypto session`."""
         self._until_silence = STEPS_UNTIL_SILENCE
         del self.world.stations[OTHER]
         self.engine.release(OTHER)
+        self.world.run(SILENCE_S)
+        assert all(sa.up_at is not None for sa in self.engine.engine._core.sas)
+        self.engine.engine.clear_session(OTHER, self.world.now)
         self.world.run(SILENCE_S)
         assert set(self.engine.sas) == self.untouched
         assert {sa.peer for sa in self.engine.engine._core.sas} == {SPOKE}

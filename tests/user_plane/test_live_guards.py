@@ -77,6 +77,20 @@ def test_without_guards_a_killed_router_leaks(space: Namespace, eyes: Eyes) -> N
         assert leaks(space, eyes) == {"192.168.0.1", "10.9.0.1"}
 
 
+def test_nothing_is_forwarded_before_there_are_guards(space: Namespace) -> None:
+    """What comes from a LAN follows the default route until then."""
+
+    def forwards() -> bool:
+        return space.run("cat", "/proc/sys/net/ipv4/ip_forward").stdout == "1\n"
+
+    with Node(space) as node:
+        assert not forwards()
+        node.apply(guarded(CLOUD))
+        assert forwards() and GUARD.format(CLOUD) in space.ip("route")
+        node.stop()
+        assert not forwards()
+
+
 def test_with_guards_nothing_leaves_by_the_default_route(space: Namespace, eyes: Eyes) -> None:
     """Killed, started again, reloaded: the guards never go, and the router takes them for its own."""
     with Changes(space.name) as changes:

@@ -41,8 +41,8 @@ _TUNNEL_SETTINGS = {
     "ipv4/neigh/{}/mcast_solicit": 0,
     "ipv4/neigh/{}/ucast_solicit": 0,
 }
+_FORWARDING = {"ipv4/ip_forward": 1}
 _NAMESPACE_SETTINGS = {
-    "ipv4/ip_forward": 1,
     "ipv4/conf/all/send_redirects": 0,
     "ipv4/conf/all/rp_filter": 0,
     "ipv4/conf/default/send_redirects": 0,
@@ -59,9 +59,18 @@ class StepError(Exception):
 
 
 def set_namespace() -> dict[str, int]:
-    """Make the namespace a router. Gives the settings that were otherwise, for `restore_namespace`."""
+    """Make the namespace fit for a router. Gives the settings that were otherwise, for `restore_namespace`."""
+    return _change(_NAMESPACE_SETTINGS)
+
+
+def forward() -> dict[str, int]:
+    """Make it one. Gives the settings that were otherwise, for `restore_namespace`."""
+    return _change(_FORWARDING)
+
+
+def _change(settings: Mapping[str, int]) -> dict[str, int]:
     before: dict[str, int] = {}
-    for path, value in _NAMESPACE_SETTINGS.items():
+    for path, value in settings.items():
         found = _get(path)
         if found is not None and found != value:
             before[path] = found
@@ -70,7 +79,7 @@ def set_namespace() -> dict[str, int]:
 
 
 def restore_namespace(before: Mapping[str, int]) -> None:
-    """Put back what `set_namespace` found."""
+    """Put back what there was."""
     for path, value in before.items():
         _set(path, value)
 

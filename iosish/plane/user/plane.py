@@ -78,6 +78,7 @@ class UserPlane:
         self._muted: socket.socket | None = None
         self._held: list[Datagram | UdpDatagram | SaChange] = []
         self._settings_before: dict[str, int] = {}
+        self._forwarding = False
         self._mss_clamp = MssClamp()
 
     # Plane
@@ -167,6 +168,8 @@ class UserPlane:
             self._worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._worker
+        kernel.restore_namespace(self._settings_before)  # nothing is forwarded any more when guards go
+        if self._worker is not None:
             self._worker = None
             await self._take_back(final)
         if self._listener is not None:
@@ -178,7 +181,6 @@ class UserPlane:
         self._forwarder.end()
         if self._muted is not None:
             self._muted.close()
-        kernel.restore_namespace(self._settings_before)
 
     async def _take_back(self, final: bool) -> None:
         self._mss_clamp.apply({})
@@ -230,6 +232,8 @@ class UserPlane:
             held, self._held = self._held, []  # what comes from now on may wait for a later picture
             try:
                 await self._reach(desired)
+                if desired is not self._unasked:
+                    self._forward()
             except Exception as error:  # of our own making: told, and tried again, for the router must go on
                 self._failed(error)
             self._applied = desired
@@ -240,6 +244,13 @@ class UserPlane:
                 self._hand_over(datagram)
             if not self._desired.ike:
                 self._ike_ports.want(False)
+
+    def _forward(self) -> None:
+        """From here on the kernel forwards: not before guards are in place, else what belongs into a protected tunnel
+        would follow the default route until then."""
+        if not self._forwarding:
+            self._forwarding = True
+            self._settings_before.update(kernel.forward())
 
     async def _reach(self, desired: Desired) -> None:
         if _protected(desired) - _protected(self._applied):
