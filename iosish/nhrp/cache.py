@@ -125,8 +125,8 @@ class Cache:
 
     @property
     def peers(self) -> Collection[IPv4Address]:
-        """The NBMA addresses that entries lead to, each once."""
-        return self._by_nbma.keys()
+        """The NBMA addresses that entries lead to, each once. The dict itself: a set of it hashes no address again."""
+        return self._by_nbma
 
     def behind(self, nbma: IPv4Address) -> tuple[Binding, ...]:
         """The entries that lead to `nbma`."""

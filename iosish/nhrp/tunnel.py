@@ -46,7 +46,7 @@ class NhrpTunnel:
         cache = self.station.cache
         if self._forwarding_version != cache.version:
             self._forwarding_version = cache.version
-            multicast = tuple(dict.fromkeys(entry.nbma for entry in self.multicast()))
+            multicast = tuple(self._multicast())
             self._forwarding = NhrpForwarding(MappingProxyType(dict(cache.neighbours)), multicast)
         return self._forwarding
 
@@ -56,14 +56,17 @@ class NhrpTunnel:
 
     def multicast(self) -> tuple[MulticastEntry, ...]:
         """Static entries, then servers, then clients in the order in which they registered; each NBMA address once."""
+        return tuple(MulticastEntry(nbma, flag) for nbma, flag in self._multicast().items())
+
+    def _multicast(self) -> dict[IPv4Address, str]:
         config = self.station.config
-        entries = dict.fromkeys(config.static_multicast, "static")
-        for nbma in config.nhs_multicast:
-            entries.setdefault(nbma, "nhs")
-        if config.multicast_dynamic:
-            for nbma in self.station.cache.registered:
-                entries.setdefault(nbma, "dynamic")
-        return tuple(MulticastEntry(nbma, flag) for nbma, flag in entries.items())
+        known = dict.fromkeys((*config.static_multicast, *config.nhs_multicast), "nhs")
+        known.update(dict.fromkeys(config.static_multicast, "static"))
+        if not config.multicast_dynamic:
+            return known
+        entries = known | dict.fromkeys(self.station.cache.registered, "dynamic")
+        entries.update(known)
+        return entries
 
     # --- entries ----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks import commit, esp, hub, ike, lab, log, plane
+from tests.benchmarks import commit, esp, hub, ike, lab, log, plane, restart
 from tests.benchmarks.figure import Figure
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -15,6 +15,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "lab": lab.measure,
     "hub": hub.measure,
     "log": log.measure,
+    "restart": restart.measure,
     "plane": plane.measure,
 }
 

@@ -26,6 +26,12 @@ class Internet:
         self._ways[router.packed] = wire, end
         return wire
 
+    def set_loss(self, loss: float) -> None:
+        """On all cables, from now on."""
+        self._loss = loss
+        for wire, _ in self._ways.values():
+            wire.loss = loss
+
     def inject(self, packet: bytes) -> None:
         """A packet from somewhere, whoever its source says that it is from."""
         self._turn(packet)
