@@ -34,6 +34,11 @@ _PAGE = re.compile(" ?--More-- ?(?:\b+ +\b+)?")
 _LOG = re.compile(r"(\d+: )?([*.]?[A-Z][a-z]{2} +\d+ [\d:. ]+.*?: )?%[A-Z0-9_]+(-[A-Z0-9_]+)?-\d-[A-Z0-9_]+:")
 _PROMPT = re.compile(r"[A-Za-z0-9][\w.-]{0,62}(\([\w.-]+\))?[#>](?=\s|$|[a-z!])")
 _CONFIGURE = re.compile(r"(conf|confi|config|configu|configur|configure)\s+t\w{0,7}$|conf\w{0,6}$", re.IGNORECASE)
+#: Words that a secret follows.
+_BEFORE_SECRET = (
+    *("authentication", "client-key", "community", "key", "key-string", "md5", "password", "pre-shared-key"),
+    *("secret", "sha"),
+)
 _ENABLE = re.compile(r"en(a|ab|abl|able)?$", re.IGNORECASE)
 
 
@@ -51,6 +56,20 @@ class Line:
     reason: str = ""
     column: int | None = None
     warning: str | None = None
+
+    @property
+    def told(self) -> str:
+        """The line for where others may read it (a journal, the state of a lab): up to where a secret may follow."""
+        words = self.text.split()
+        for place, word in enumerate(words[:-1]):
+            if any(name.startswith(word.lower()) for name in _BEFORE_SECRET):
+                return " ".join([*words[: place + 1], "..."])
+        return " ".join(words)
+
+    @property
+    def unquoted(self) -> str:
+        """The reason for the same places: IOS quotes an ambiguous line in its answer."""
+        return self.reason if not self.reason.startswith("% Ambiguous") else "% Ambiguous command"
 
 
 @dataclass(slots=True)

@@ -142,10 +142,7 @@ def from_file(grammar: Grammar, file: Path, shown_as: Path) -> Member:
     named = loaded.config.hostname
     name = check_name(file.stem if named == Config().hostname else named, "router")
     complaints = [
-        f"{shown_as}:{line.number}: refused: {line.text.strip()} ({line.reason.lstrip('% ')})"
-        for line in loaded.refused()
+        f"{shown_as}:{line.number}: refused: {line.told} ({line.unquoted.lstrip('% ')})" for line in loaded.refused()
     ]
-    complaints += [
-        f"{shown_as}:{line.number}: kept: {line.text.strip()}: {line.warning}" for line in loaded.lines if line.warning
-    ]
+    complaints += [f"{shown_as}:{line.number}: kept: {line.warning}" for line in loaded.lines if line.warning]
     return Member(name, file, has_nhs(loaded.config), ports_of(name, loaded.config), tuple(complaints))

@@ -84,11 +84,11 @@ class RouterHost:
             loaded = load(self.grammar, decode(data))
             self._config = self._saved = loaded.config
             name = self.options.startup_path.name
-            self.refused = tuple(f"{name}:{line.number}: {line.reason}: {line.text}" for line in loaded.refused())
+            self.refused = tuple(f"{name}:{line.number}: {line.unquoted}: {line.told}" for line in loaded.refused())
             for line in loaded.lines:
                 if line.reason:
                     # The line itself may hold a secret: its number says enough.
-                    text = f"startup-config line {line.number} in {line.mode} is refused: {_without_quote(line.reason)}"
+                    text = f"startup-config line {line.number} in {line.mode} is refused: {line.unquoted}"
                     self.say("IOSISH", 4, "CONFIG_REFUSED", text)
                 if line.warning:
                     self.say("IOSISH", 4, "CONFIG_KEPT", line.warning)
@@ -377,8 +377,3 @@ def _protects(match: Match) -> bool:
     """Whether a line asks for `tunnel protection`."""
     field = match.command.field
     return field is not None and field.path == ("tunnel", "protection") and not (match.negated or match.defaulted)
-
-
-def _without_quote(reason: str) -> str:
-    """IOS quotes an ambiguous line in its answer; what is logged must not."""
-    return reason if not reason.startswith("% Ambiguous") else "% Ambiguous command"

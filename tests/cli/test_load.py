@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iosish.cli.grammar import Grammar
-from iosish.cli.load import KEPT, LIVE, MAX_LINE, REFUSED, SKIPPED, Loaded, decode, load
+from iosish.cli.load import KEPT, LIVE, MAX_LINE, REFUSED, SKIPPED, Line, Loaded, decode, load
 from iosish.cli.render import render
 
 
@@ -171,3 +171,26 @@ def test_the_verdicts_of_a_file(grammar: Grammar) -> None:
 def test_bytes_that_are_no_text_are_replaced_where_text_may_stand(grammar: Grammar) -> None:
     shown_ = read(grammar, b"int tu0\n description \xff\xfe caf\xc3\xa9 \x1b[31m\x07\n")
     assert shown_[1] == " description \ufffd\ufffd caf\xe9 [31m"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("nonsense here", "nonsense here"),
+        ("crypto isakmp key S3CRET adress 10.0.0.1", "crypto isakmp key ..."),
+        ("crypto isakmp keepalive 5", "crypto isakmp keepalive 5"),
+        ("crypto isakmp key", "crypto isakmp key"),
+        ("ip nhrp authentication S3CRET too", "ip nhrp authentication ..."),
+        ("cry isa k S3CRET address 10.0.0.1", "cry isa k ..."),
+        ("username bob PASS 7 S3CRET junk", "username bob PASS ..."),
+        ("snmp-server community S3CRET nowhere", "snmp-server community ..."),
+    ],
+)
+def test_a_refused_line_is_told_up_to_where_a_secret_may_stand(grammar: Grammar, line: str, told: str) -> None:
+    (refused,) = load(grammar, line).refused() or [Line(1, line, REFUSED, "global")]
+    assert refused.told == told
+
+
+def test_an_ambiguous_line_is_not_quoted_where_others_read(grammar: Grammar) -> None:
+    (line,) = load(grammar, "cry isakmp k S3CRET address 10.0.0.1\nhostname R1").refused()
+    assert "S3CRET" in line.reason and "S3CRET" not in line.unquoted
