@@ -5,6 +5,7 @@ from __future__ import annotations
 from iosish.forwarding import ipv4
 
 DATAGRAMS_MAX = 64
+DATAGRAMS_PER_SOURCE = 16
 PARTS_MAX = 2048
 TIMEOUT_S = 30.0
 
@@ -20,7 +21,10 @@ class _Parts:
 
 
 class Reassembly:
-    """At most DATAGRAMS_MAX unfinished datagrams; the oldest makes room. One with an overlap is thrown away whole."""
+    """At most DATAGRAMS_MAX unfinished datagrams, and of one source a part of that; the oldest makes room.
+
+    One with an overlap is thrown away whole.
+    """
 
     def __init__(self) -> None:
         self._datagrams: dict[bytes, _Parts] = {}
@@ -31,7 +35,10 @@ class Reassembly:
         key = fragment[12:20] + fragment[9:10] + fragment[4:6]
         parts = self._datagrams.get(key)
         if parts is None:
-            while len(self._datagrams) >= DATAGRAMS_MAX:
+            same = [other for other in self._datagrams if other[:4] == key[:4]]
+            if len(same) >= DATAGRAMS_PER_SOURCE:
+                del self._datagrams[same[0]]
+            elif len(self._datagrams) >= DATAGRAMS_MAX:
                 del self._datagrams[next(iter(self._datagrams))]
             parts = self._datagrams[key] = _Parts(now)
         if not _insert(parts, fragment):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from scapy.layers.inet import IP
 
-from iosish.forwarding.reassembly import DATAGRAMS_MAX, Reassembly
+from iosish.forwarding.reassembly import DATAGRAMS_MAX, DATAGRAMS_PER_SOURCE, Reassembly
 
 
-def piece(start: int, payload: bytes, more: bool, identification: int = 1) -> bytes:
+def piece(start: int, payload: bytes, more: bool, identification: int = 1, source: str = "10.0.0.1") -> bytes:
     return bytes(
-        IP(src="10.0.0.1", dst="10.0.0.2", proto=17, id=identification, flags=int(more), frag=start // 8) / payload
+        IP(src=source, dst="10.0.0.2", proto=17, id=identification, flags=int(more), frag=start // 8) / payload
     )
 
 
@@ -38,8 +38,17 @@ def test_a_lie_throws_the_datagram_away(start: int, payload: bytes, more: bool) 
 
 def test_a_flood_is_bounded_and_old_pieces_are_forgotten() -> None:
     reassembly = Reassembly()
-    for identification in range(1000):
-        reassembly.add(piece(0, b"a" * 8, True, identification), 0.0)
+    for number in range(1000):
+        reassembly.add(piece(0, b"a" * 8, True, number, f"10.0.{number % 100}.1"), 0.0)
     assert len(reassembly) == DATAGRAMS_MAX
     reassembly.add(piece(0, b"a" * 8, True, 5000), 31.0)
     assert len(reassembly) == 1
+
+
+def test_a_flood_of_one_source_pushes_out_nothing_of_others() -> None:
+    reassembly = Reassembly()
+    reassembly.add(piece(0, b"a" * 8, True, source="10.0.0.9"), 0.0)
+    for number in range(1000):
+        reassembly.add(piece(0, b"a" * 8, True, number), 1.0)
+    assert len(reassembly) == 1 + DATAGRAMS_PER_SOURCE
+    assert reassembly.add(piece(8, b"b" * 8, False, source="10.0.0.9"), 2.0) is not None

@@ -22,6 +22,7 @@ from iosish.plane.user.sources import Sources
 #: Packets taken from one source before the next has its turn.
 BURST = 64
 _FRAME_MAX = 65536
+_TARGETS_MAX = 32768
 _SOL_RAW, _ICMP_FILTER = 255, 1
 #: All but destination unreachable.
 _ICMP_OTHERS = 0xFFFFFFFF & ~(1 << 3)
@@ -174,6 +175,8 @@ class Wire:
                 if ports is None:
                     to = self._targets.get(destination)
                     if to is None:
+                        if len(self._targets) >= _TARGETS_MAX:  # of NHRP too, which anybody may have asked
+                            self._targets.clear()
                         to = self._targets[destination] = (socket.inet_ntoa(destination), 0)
                     sender = self._senders.get((local, protocol))
                     if sender is None:
