@@ -18,6 +18,7 @@ from iosish.cli.matcher import Failure, Match, match
 from iosish.config.draft import Draft, Section
 from iosish.config.interface_name import kind
 from iosish.config.model import Config
+from iosish.config.secrets import up_to_secret
 
 #: A longer line is refused; IOS itself takes 254 characters.
 MAX_LINE = 2000
@@ -34,11 +35,6 @@ _PAGE = re.compile(" ?--More-- ?(?:\b+ +\b+)?")
 _LOG = re.compile(r"(\d+: )?([*.]?[A-Z][a-z]{2} +\d+ [\d:. ]+.*?: )?%[A-Z0-9_]+(-[A-Z0-9_]+)?-\d-[A-Z0-9_]+:")
 _PROMPT = re.compile(r"[A-Za-z0-9][\w.-]{0,62}(\([\w.-]+\))?[#>](?=\s|$|[a-z!])")
 _CONFIGURE = re.compile(r"(conf|confi|config|configu|configur|configure)\s+t\w{0,7}$|conf\w{0,6}$", re.IGNORECASE)
-#: Words that a secret follows.
-_BEFORE_SECRET = (
-    *("authentication", "client-key", "community", "key", "key-string", "md5", "password", "pre-shared-key"),
-    *("secret", "sha"),
-)
 _ENABLE = re.compile(r"en(a|ab|abl|able)?$", re.IGNORECASE)
 
 
@@ -60,11 +56,7 @@ class Line:
     @property
     def told(self) -> str:
         """The line for where others may read it (a journal, the state of a lab): up to where a secret may follow."""
-        words = self.text.split()
-        for place, word in enumerate(words[:-1]):
-            if any(name.startswith(word.lower()) for name in _BEFORE_SECRET):
-                return " ".join([*words[: place + 1], "..."])
-        return " ".join(words)
+        return up_to_secret(self.text)
 
     @property
     def unquoted(self) -> str:

@@ -14,6 +14,12 @@ from dataclasses import dataclass, field
 _PAD = b"dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
 _SEALED_7 = re.compile(r"(0\d|1[0-5])((?:[0-9A-Fa-f]{2})+)")
 _MARK_6 = "$iosish$"
+#: Words that a secret follows.
+_BEFORE_SECRET = (
+    *("authentication", "client-key", "community", "key", "key-string", "md5", "password", "pre-shared-key"),
+    "secret",
+)
+_SHORTEST_WORD = 2
 
 
 def octets(secret: str) -> bytes:
@@ -45,6 +51,15 @@ def seal6(secret: str) -> str:
 def unseal6(sealed: str) -> str | None:
     """The secret behind a type 6 of ours; None for that of an IOS router."""
     return unseal7(sealed.removeprefix(_MARK_6)) if sealed.startswith(_MARK_6) else None
+
+
+def up_to_secret(line: str) -> str:
+    """A line for where others may read it: as far as a secret may follow, also behind a word that was cut short."""
+    words = line.split()
+    for place, word in enumerate(words[:-1]):
+        if len(word) >= _SHORTEST_WORD and any(name.startswith(word.lower()) for name in _BEFORE_SECRET):
+            return " ".join([*words[: place + 1], "..."])
+    return " ".join(words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from iosish.cli.matcher import Match
 from iosish.cli.render import render
 from iosish.config.draft import Draft, Section
 from iosish.config.model import Config
+from iosish.config.secrets import up_to_secret
 from iosish.config.store import Store
 from iosish.desired import PlaneCounters
 from iosish.engine import DebugEvent, Event, LogEvent
@@ -272,7 +273,7 @@ class RouterHost:
             log_counters=self.log.counters(),
             debugging=self.log.debugging,
             sessions=self.sessions(session),
-            history=tuple(session.history.lines) if session is not None else (),
+            history=tuple(map(up_to_secret, session.history.lines)) if session is not None else (),
             drops=counters.drops,
             last_change=self._last_change,
             last_saved=self._last_saved,

@@ -181,7 +181,7 @@ def test_bytes_that_are_no_text_are_replaced_where_text_may_stand(grammar: Gramm
         ("crypto isakmp keepalive 5", "crypto isakmp keepalive 5"),
         ("crypto isakmp key", "crypto isakmp key"),
         ("ip nhrp authentication S3CRET too", "ip nhrp authentication ..."),
-        ("cry isa k S3CRET address 10.0.0.1", "cry isa k ..."),
+        ("cry isa ke S3CRET address 10.0.0.1", "cry isa ke ..."),
         ("username bob PASS 7 S3CRET junk", "username bob PASS ..."),
         ("snmp-server community S3CRET nowhere", "snmp-server community ..."),
     ],

@@ -143,3 +143,16 @@ def test_clear_logging_empties_the_buffer(tmp_path: Path) -> None:
         assert (await host.snapshot()).log_counters.buffer == 1
 
     with_host(tmp_path, steps)
+
+
+def test_show_history_ends_a_line_where_a_secret_stands(tmp_path: Path) -> None:
+    async def steps(host: RouterHost) -> None:
+        outlet = Collected()
+        session = TypedSession(host, CONSOLE, outlet)
+        session.privileged = True
+        session.feed(b"configure terminal\rcrypto isakmp key S3CRET address 10.0.0.1\rdo show history\rend\rexit\r")
+        await session.run()
+        assert "  crypto isakmp key ...\n" in screen(outlet.data)
+        assert screen(outlet.data).count("S3CRET") == 1  # as it was typed
+
+    with_host(tmp_path, steps)
