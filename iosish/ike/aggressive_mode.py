@@ -107,7 +107,7 @@ def respond(core: Core, message: Received, now: float) -> None:
     node, datagram = core.node, message.datagram
     if node.config.aggressive_disabled:
         raise Unwanted("aggressive mode is disabled")
-    if not node.aggressive.allows(None, now):
+    if not (node.exchanges.allows(datagram.peer, now) and node.aggressive.allows(None, now)):
         raise Unwanted("too many aggressive modes")
     begun = phase1.begin_response(core, message, now)
     if begun is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from iosish.ike import aggressive_mode, log_text, messages, nat_traversal, notices, phase1, policies
 from iosish.ike import constants as c
 from iosish.ike.config import CryptoMap, Policy
-from iosish.ike.errors import PacketError
+from iosish.ike.errors import PacketError, Unwanted
 from iosish.ike.isakmp_sa import IsakmpSa, Step
 from iosish.ike.messages import Received, one
 from iosish.ike.node import ISAKMP
@@ -153,6 +153,8 @@ def _take_mm3(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
     negotiation, policy = phase1.negotiation_of(sa), phase1.policy_of(sa)
     payloads = tuple(payload for payload, _ in messages.open_clear(message))
     public, nonce = phase1.values(core, sa, payloads)
+    if not core.node.exchanges.allows(sa.peer, now):
+        raise Unwanted("too many exchanges with one address")
 
     def answer(now: float) -> None:
         """Message 4: our public value; from here on there are keys."""

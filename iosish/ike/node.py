@@ -39,6 +39,7 @@ class Node:
         self.senders = RateLimit(c.PEER_BURST, c.PEER_RATE, c.MAX_PEERS)
         self.notifies = RateLimit(c.NOTIFY_BURST, c.NOTIFY_RATE, c.MAX_PEERS)
         self.recoveries = RateLimit(c.RECOVERY_BURST, c.RECOVERY_RATE, c.MAX_PEERS)
+        self.exchanges = RateLimit(c.DH_BURST, c.DH_RATE, c.MAX_PEERS)
         self.aggressive = RateLimit(c.AGGRESSIVE_BURST, c.AGGRESSIVE_RATE, 1)
         self._lines = RateLimit(c.LOG_BURST, c.LOG_RATE, c.MAX_PEERS)
         self._all_lines = RateLimit(c.ALL_LOG_BURST, c.ALL_LOG_RATE, c.MAX_PEERS)

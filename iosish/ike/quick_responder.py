@@ -57,6 +57,8 @@ def respond(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
         raise Unwanted("SPI is in use")
     if choice.pfs is not None and public is not None and len(public.value) != public_octets(choice.pfs):
         raise PacketError("public value of a wrong length")
+    if choice.pfs is not None and not node.exchanges.allows(sa.peer, now):
+        raise Unwanted("too many exchanges with one address")
     flow = Flow(crypto_map.tag, sa.local, sa.peer)
     quick = QuickMode(sa, message_id, False, flow, crypto_map, core.pairs.take_spi(), opened.iv)
     quick.nonce_i, quick.nonce_r = nonce, node.random.randbytes(c.NONCE_OCTETS)

@@ -54,7 +54,7 @@ REFUSALS = "crypto isakmp error"  # the topic of debugging under which the engin
 MESSAGES_UNTIL_FORGOTTEN = 2000
 #: Nothing half done lives longer, nor what is shown of what was deleted.
 FORGOTTEN_S = 400.0
-STEP_S = 0.05
+STEP_S = 0.2
 SECRET = b"P4ssw0rd"
 
 

@@ -11,7 +11,7 @@ import pytest
 from iosish.engine import LogEvent, UdpDatagram
 from iosish.ike import dh, packet
 from iosish.ike.attributes import Protocol
-from iosish.ike.constants import DH_COST, MAX_HALF_OPEN_PER_PEER, MAX_SPOILT
+from iosish.ike.constants import DH_BURST, DH_COST, DH_RATE, MAX_HALF_OPEN_PER_PEER, MAX_SPOILT
 from iosish.ike.engine import IkeEngine
 from iosish.ike.packet import Exchange
 from iosish.ike.payloads import Delete, KeyExchange, Nonce, Notification, NotifyType, Sa
@@ -146,6 +146,24 @@ def test_bad_public_values_are_refused_and_the_right_one_may_follow() -> None:
     world.run(15)
     assert hub.counters("public value out of range") == 1
     assert usable(world, HUB, SPOKE)
+
+
+def test_one_address_gets_only_so_much_diffie_hellman() -> None:
+    """Whoever has an address can send any number of good third messages."""
+    counting = CountingDh(random.Random(1))
+    hub = IkeEngine(random.Random(2), counting)
+    hub.configure(config(HUB), 0.0)
+    public = dh.DiffieHellman(random.Random(3)).begin(2).public
+    for number in range(1, 1001):
+        now = number / 100
+        hub.receive(from_peer(1, first_message(number)), now)
+        [answer] = hub.datagrams()
+        header, _ = packet.decode_header(answer.payload)
+        third = packet.encode(header.cookie_i, header.cookie_r, Exchange.MAIN, (KeyExchange(public), Nonce(bytes(20))))
+        hub.receive(from_peer(1, third), now)
+        hub.wake(now)
+        hub.datagrams()
+    assert DH_BURST <= counting.begun <= DH_BURST + 10 * DH_RATE
 
 
 def test_one_who_begins_costs_only_so_much_diffie_hellman() -> None:
