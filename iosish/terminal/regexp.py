@@ -12,8 +12,9 @@ from collections.abc import Callable
 MEMORY_BYTES = 1 << 20
 LENGTH_LIMIT = 512
 
-#: `_` is a delimiter: the start or end of the line, a blank, a comma, a brace or a parenthesis.
-_DELIMITER = r"(?:^|$|[ ,{}()])"
+#: `_` is a delimiter: the start or end of the line, a blank, a comma, a brace or a parenthesis; and itself, so that
+#: `show logging | include CONFIG_I` finds what it is typed for.
+_DELIMITER = r"(?:^|$|[ ,{}()_])"
 _LITERAL = "{}"
 
 

@@ -61,6 +61,7 @@ def test_include_exclude_begin_count() -> None:
         ("_65000_", "100 65000,200", True),
         ("_65000_", "165000", False),
         ("_100_", "path (100)", True),
+        ("CONFIG_I", "%SYS-5-CONFIG_I: Configured from console by console", True),
         ("10.1", "10x1", True),
         (r"10\.1", "10x1", False),
         ("[0-9]+$", "line 7", True),
