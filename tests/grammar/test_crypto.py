@@ -355,6 +355,14 @@ def test_a_question_mark_lists_what_may_follow(grammar: Grammar, mode: str, line
     assert "\n".join(help_lines(grammar.modes[mode], line)) == HELP[mode, line]
 
 
+def test_help_says_whom_gcm_is_for(grammar: Grammar) -> None:
+    """IOS has GCM under IKEv2 alone."""
+    lines = help_lines(grammar.modes["config"], "crypto ipsec transform-set T ")
+    assert [line for line in lines if "GCM" in line] == [
+        "  esp-gcm          ESP transform using GCM cipher (in IKEv1: for strongSwan)"
+    ]
+
+
 # Secrets
 
 CLEAR = """\
