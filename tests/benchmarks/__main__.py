@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks import commit, esp, hub, ike, lab, log, plane, restart
+from tests.benchmarks import commit, esp, flood, hub, ike, lab, log, plane, restart
 from tests.benchmarks.figure import Figure
 
 MEASUREMENTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "commit": commit.measure,
     "esp": esp.measure,
+    "flood": flood.measure,
     "ike": ike.measure,
     "lab": lab.measure,
     "hub": hub.measure,

@@ -44,7 +44,7 @@ SHOWS: dict[str, Callable[[Snapshot], str]] = {
 
 def measure() -> Iterator[Figure]:
     grammar = load_grammar(resources.folder("grammar"))
-    star = Star(World(1), _reader(grammar), SPOKES, hub_thinks_s=HUB_THINKS_S)
+    star = Star(World(1), reader(grammar), SPOKES, hub_thinks_s=HUB_THINKS_S)
     began = time.process_time()
     first = _up(star)
     cpu_ms = (time.process_time() - began) * 1000 / SPOKES
@@ -62,7 +62,7 @@ def measure() -> Iterator[Figure]:
     yield Figure("that hub's own memory", _hub_memory(grammar), 30.0, "MiB")
 
 
-def _reader(grammar: Grammar) -> Callable[[str], Config]:
+def reader(grammar: Grammar) -> Callable[[str], Config]:
     def read(text: str) -> Config:
         loaded = load(grammar, text)
         if loaded.refused():
@@ -122,7 +122,7 @@ def _snapshot(hub: Node) -> Snapshot:
 def _hub_memory(grammar: Grammar) -> float:
     """MiB that are left when all but the hub is taken away."""
     tracemalloc.start()
-    star = Star(World(1), _reader(grammar), SPOKES, hub_thinks_s=HUB_THINKS_S)
+    star = Star(World(1), reader(grammar), SPOKES, hub_thinks_s=HUB_THINKS_S)
     _up(star)
     hub = star.hub
     while star.spokes:

@@ -26,6 +26,9 @@ class Internet:
         self._ways[router.packed] = wire, end
         return wire
 
+    def wire_to(self, router: IPv4Address) -> Wire:
+        return self._ways[router.packed][0]
+
     def set_loss(self, loss: float) -> None:
         """On all cables, from now on."""
         self._loss = loss
