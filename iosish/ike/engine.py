@@ -22,6 +22,7 @@ from iosish.ike import (
     settings,
     shown,
 )
+from iosish.ike import constants as c
 from iosish.ike.config import IkeConfig
 from iosish.ike.core import Core, DhGroups
 from iosish.ike.errors import PacketError, Unwanted
@@ -277,7 +278,7 @@ class IkeEngine:
                 if retransmission.again(core.node, subject, now):
                     debug_text.retransmitting(core.node, subject)
                 else:
-                    quick_exchange.fail(core, subject, "no answer", now)
+                    self._unanswered(subject, now)
             case "half-open", IsakmpSa():
                 core.node.counters["half-open expired"] += 1
                 core.sas.delete(subject, "negotiation took too long", now, tell=False)
@@ -299,6 +300,15 @@ class IkeEngine:
                 core.flows.due_rekey(subject, now)
             case "pair lifetime", Pair():
                 core.flows.due_lifetime(subject, now)
+
+    def _unanswered(self, quick: QuickMode, now: float) -> None:
+        """A quick mode came to nothing. If the peer was silent all the time, it may be back without this ISAKMP SA, and
+        would never answer by it: another one is made."""
+        core, sa = self._core, quick.sa
+        quick_exchange.fail(core, quick, "no answer", now)
+        if quick.initiator and now - sa.heard_at >= c.RETRANSMIT_S * c.RETRANSMISSIONS:
+            core.sas.delete(sa, "quick mode is not answered", now)
+            core.phase1_lost(sa.ends, now)
 
     def _retransmit(self, sa: IsakmpSa, now: float) -> None:
         core = self._core

@@ -19,7 +19,7 @@ THINKS_S = 0.0
 
 
 class Node(Driving):
-    """A simulated router. `events` holds its log events, each with its time."""
+    """A simulated router. `events` holds its log events, each with its time; `off`: it has no power."""
 
     plane: MemoryPlane
 
@@ -27,6 +27,7 @@ class Node(Driving):
         super().__init__(Router(world.random(f"{config.hostname} at {world.now}")))  # no life is like the one before
         self.world = world
         self.events: list[tuple[float, LogEvent]] = []
+        self.off = False
         self._thinks_s = thinks_s
         self.plane = MemoryPlane(world, config.hostname, self, wires)
         self.configure(config)
@@ -45,10 +46,14 @@ class Node(Driving):
             self.events.append((self.world.now, event))
 
     def power_off(self) -> None:
-        """Gone without a word, as after a crash: all cables are pulled, and no timer runs any more."""
+        """Gone without a word, as after a crash: all cables are pulled, and nothing is done any more."""
+        self.off = True
         self.stop_timer()
-        plane, self.plane = self.plane, None  # type: ignore[assignment] # a router without a plane sends nothing
-        plane.power_off()
+        self.plane.power_off()
+
+    def flush(self) -> None:
+        if not self.off:
+            super().flush()
 
     # Probes
 

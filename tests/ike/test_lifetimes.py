@@ -292,6 +292,29 @@ def test_dpd_that_loses_an_answer_is_not_dead(world: World) -> None:
     assert spoke.flow_events == ["up 172.16.15.2"] and hub.flow_events == ["up 172.16.25.2"]
 
 
+def test_an_isakmp_sa_by_which_nobody_answers_is_replaced(world: World) -> None:
+    """The hub was restarted, the spoke has lost its IPsec SAs: the ISAKMP SA that it has left is good for nothing."""
+    _, spoke = up(world)
+    hub = world.add(HUB)  # with nothing
+    spoke.engine.clear_sa(HUB, world.now)
+    spoke.collect()
+    world.run(65)
+    assert spoke.flow_events[-1] == "up 172.16.15.2" and hub.flow_events == ["up 172.16.25.2"]
+    assert usable(world, HUB, SPOKE)
+    assert len(spoke.states()) == 2 and "MM_NO_STATE" in spoke.states()[1]  # the old one, deleted
+
+
+def test_an_isakmp_sa_by_which_the_peer_is_heard_stays(world: World) -> None:
+    """It answers questions, if not this one."""
+    _, spoke = up(world, keepalive=PERIODIC)
+    world.rules.append(lambda message: None if message.payload[18] == 32 else message)
+    before = spoke.states()
+    spoke.engine.clear_sa(HUB, world.now)
+    spoke.collect()
+    world.run(200)
+    assert spoke.states() == before
+
+
 def test_a_peer_that_restarted_says_initial_contact(world: World) -> None:
     hub, _ = up(world)
     old = set(hub.sas)

@@ -148,12 +148,16 @@ class Flow:
         self._running = False
         self._node.world.run_until(self._node.world.now + 5.0)
 
+    def stop_after(self, seconds: float) -> None:
+        """The same, later and without waiting for it."""
+        self._node.world.call_later(seconds, lambda: setattr(self, "_running", False))
+
     def lost(self) -> list[float]:
         """When those left that were not answered."""
         return [at for number, at in enumerate(self.sent) if number not in self._answered]
 
     def _send(self) -> None:
-        if not self._running:
+        if not self._running or self._node.off:
             return
         number = len(self.sent)
         self.sent.append(self._node.world.now)
