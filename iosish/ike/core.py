@@ -156,6 +156,17 @@ class Core:
         if not self.sas.initiating(ends, None):
             main_mode.initiate(self, ends, crypto_map, now)
 
+    def due_successor(self, sa: IsakmpSa, now: float) -> None:
+        """Near its end, the newest SA of a peer is followed by another while there are IPsec SAs.
+
+        IOS waits for phase 2; strongSwan takes the IPsec SAs down with the last ISAKMP SA. Who is behind a NAT calls.
+        """
+        if self.sas.best(sa.ends, None) is not sa or not self.flows.has_pairs(sa.ends) or sa.nat_peer:
+            return
+        crypto_map = self.map_between(sa.ends)
+        if crypto_map is not None and not self.sas.initiating(sa.ends, None):
+            main_mode.initiate(self, sa.ends, crypto_map, now)
+
     def map_between(self, ends: Ends) -> CryptoMap | None:
         """A crypto map of a flow with this peer, else one that would take it."""
         for protection in self.flows.between(ends):

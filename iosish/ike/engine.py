@@ -284,6 +284,8 @@ class IkeEngine:
                 core.sas.delete(subject, "negotiation took too long", now, tell=False)
             case "lifetime", IsakmpSa():
                 core.sas.delete(subject, "lifetime expired", now)
+            case "successor", IsakmpSa():
+                core.due_successor(subject, now)
             case "dpd", IsakmpSa():
                 dpd.due(core, subject, now)
             case "keepalive", IsakmpSa():

@@ -192,7 +192,7 @@ class Flows:
         node.cancel("retry", flow)
         self._core.pairs.add(pair)
         node.after("pair lifetime", pair, pair.expires_at)
-        node.after("rekey", pair, pair.expires_at - self._rekey_margin(pair))
+        node.after("rekey", pair, pair.expires_at - node.rekey_margin(pair.lifetime_s, pair.initiator))
         crypto_map = self.map_of(flow)
         if crypto_map is not None and crypto_map.idle_s is not None:
             node.after("idle", flow, now + crypto_map.idle_s)
@@ -268,11 +268,6 @@ class Flows:
         else:
             self.drive(protection, now)
             self._tidy(protection)
-
-    def _rekey_margin(self, pair: Pair) -> float:
-        margin = c.REKEY_S if pair.initiator else c.REKEY_RESPONDER_S
-        margin = min(margin, pair.lifetime_s * c.REKEY_SHARE * margin / c.REKEY_S)
-        return margin + self._core.node.between(0, min(c.REKEY_JITTER_S, margin / 4))
 
     def _tidy(self, protection: Protection) -> None:
         if not protection.wanted and not protection.pairs and protection.quick is None:

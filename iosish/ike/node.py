@@ -50,6 +50,12 @@ class Node:
     def between(self, least: float, most: float) -> float:
         return least + (most - least) * self.random.random()
 
+    def rekey_margin(self, lifetime_s: int, first: bool) -> float:
+        """How long before its end an SA gets a successor: by one end first, by the other if that one did not."""
+        margin = c.REKEY_S if first else c.REKEY_OTHER_S
+        margin = min(margin, lifetime_s * c.REKEY_SHARE * margin / c.REKEY_S)
+        return margin + self.between(0, min(c.REKEY_JITTER_S, margin / 4))
+
     def next_connection_id(self) -> int:
         self._connection_id += 1
         return self._connection_id

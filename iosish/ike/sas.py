@@ -111,6 +111,9 @@ class Sas:
         lifetime = sa.policy.lifetime_s if sa.policy is not None else 0
         sa.expires_at = now + lifetime
         node.after("lifetime", sa, sa.expires_at)
+        # One end goes first, whoever made which of several.
+        first = sa.nat_local or sa.local > sa.peer
+        node.after("successor", sa, sa.expires_at - node.rekey_margin(lifetime, first))
         node.cancel("phase 1", sa.ends)
         established = [other for other in self._of_ends[sa.ends] if other.up_at is not None]
         if len(established) > c.MAX_SAS_PER_PEER:
@@ -153,7 +156,7 @@ class Sas:
             same.remove(sa)
             if not same:
                 del self._of_ends[sa.ends]
-        for reason in ("retransmission", "half-open", "lifetime", "dpd", "keepalive"):
+        for reason in ("retransmission", "half-open", "lifetime", "successor", "dpd", "keepalive"):
             node.cancel(reason, sa)
         sa.set_step(node, Step.DESTROYED)
 

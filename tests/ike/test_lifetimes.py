@@ -163,6 +163,26 @@ def test_phase_1_ends_and_comes_back_with_phase_2(world: World) -> None:
     assert spoke.flow_events == ["up 172.16.15.2"] and hub.flow_events == ["up 172.16.25.2"]
 
 
+def test_phase_1_has_a_successor_before_it_ends(world: World) -> None:
+    """strongSwan ends with its last ISAKMP SA what phase 2 has made under it."""
+    hub, spoke = up(world, policies=(replace(POLICY, lifetime_s=1000),))
+    world.run(1000 - 5)
+    for station in hub, spoke:
+        assert [state.split()[1:] for state in station.states()] == [["QM_IDLE", "1002"], ["QM_IDLE", "1001"]]
+    world.run(10)
+    for station in hub, spoke:
+        assert [state.split()[1:3] for state in station.states() if "deleted" not in state] == [["QM_IDLE", "1002"]]
+    assert len([message for message in world.carried if message.payload[8:16] == bytes(8)]) == 2, "made once, by one"
+
+
+def test_phase_1_that_nothing_lives_under_has_no_successor(world: World) -> None:
+    hub, spoke = up(world, policies=(replace(POLICY, lifetime_s=1000),))
+    spoke.release(HUB)
+    world.run(1010)
+    for station in hub, spoke:
+        assert [state for state in station.states() if "deleted" not in state] == []
+
+
 @pytest.mark.parametrize("mode", ["main", "aggressive"])
 @pytest.mark.parametrize(("of_hub", "of_spoke"), [(1000, 86400), (86400, 1000), (70000, 80000)])
 def test_the_shorter_life_of_phase_1_counts_on_both_sides(world: World, of_hub: int, of_spoke: int, mode: str) -> None:

@@ -38,8 +38,8 @@ spoke-nat-static  spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,di
 spoke-nat-hub     spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,deletes               --nat hub
 hub-rekey         hub    aes128-sha1-modp1024    aes128-sha1     transport up,rekeyed               LAB_ESP_LIFE=20s LAB_IKE_LIFE=25s REKEY_WAIT=45
 spoke-rekey       spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,rekeyed               LAB_ESP_LIFE=20s LAB_IKE_LIFE=25s REKEY_WAIT=45
-hub-rekeys        hub    aes128-sha1-modp1024    aes128-sha1     transport up,rekeyed,rekeyed       IPSEC_LIFE=120 ISAKMP_LIFE=60 REKEY_WAIT=130
-spoke-rekeys      spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,rekeyed,rekeyed       IPSEC_LIFE=120 ISAKMP_LIFE=60 REKEY_WAIT=130
+hub-rekeys        hub    aes128-sha1-modp1024    aes128-sha1     transport up,rekeyed               IPSEC_LIFE=120 ISAKMP_LIFE=60 REKEY_WAIT=130
+spoke-rekeys      spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,rekeyed               IPSEC_LIFE=120 ISAKMP_LIFE=60 REKEY_WAIT=130
 hub-dpd           hub    aes128-sha1-modp1024    aes128-sha1     transport up,watched,dies          KEEPALIVE=10_periodic LAB_DPD=4s
 spoke-dpd         spoke2 aes128-sha1-modp1024    aes128-sha1     transport up,watched,dies          KEEPALIVE=10_periodic LAB_DPD=4s
 hub-far-restart   hub    aes128-sha1-modp1024    aes128-sha1     transport up,far_restarts          --holdtime 30 KEEPALIVE=10_periodic

