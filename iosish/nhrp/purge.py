@@ -112,5 +112,5 @@ def _named(station: Station, packet: Packet, network: IPv4Network) -> tuple[Bind
 def _entitled(binding: Binding, packet: Packet, peer: IPv4Address) -> bool:
     """A registration is the client's own to take back; what was learnt by resolution anybody on the way may recall."""
     if binding.kind is Kind.REGISTERED:
-        return binding.address == packet.source and binding.nbma in (peer, packet.source_nbma)
+        return binding.address == packet.source and binding.nbma == peer
     return binding.kind in (Kind.RESOLVED, Kind.IMPLICIT)

@@ -364,6 +364,21 @@ def test_a_purge_for_nobody_is_unreachable() -> None:
     assert isinstance(error.packet.body, Fault) and error.packet.body.code == ErrorCode.PROTOCOL_ADDRESS_UNREACHABLE
 
 
+@pytest.mark.parametrize(("peer", "stays"), [(2, True), (4, False)])
+def test_a_registration_is_taken_back_by_its_client_alone(peer: int, stays: bool) -> None:
+    """Whatever a purge says of its sender: else anybody could register in the place of another."""
+    lab = Lab(2, 4)
+    purge = Packet(
+        type=PacketType.PURGE_REQUEST,
+        source_nbma=nbma(4),
+        source=R4,
+        destination=HUB,
+        body=Exchange(0, 7, (Cie(prefix=32, protocol=R4),)),
+    )
+    lab.hub.receive(Datagram("Tunnel0", nbma(peer), HUB_NBMA, purge.encode()), lab.now)
+    assert (entry(lab.hub, R4, lab.now) is not None) is stays
+
+
 def test_an_error_about_our_question_makes_it_negative() -> None:
     lab = Lab(2)
     lab.asks(2, R4)
