@@ -33,6 +33,7 @@ class Core:
         self.pairs = Pairs(self.node)
         self.sas = Sas(self)
         self.flows = Flows(self)
+        self.weak: set[str] = set()  # algorithms that the log has named
 
     # --- hearing from a peer ----------------------------------------------------------------------------------------
 

@@ -35,23 +35,24 @@ def apply(core: Core, wanted: IkeConfig, now: float) -> None:
         for sa in core.sas:
             if sa.initiator and sa.up_at is None:
                 core.sas.delete(sa, "configuration changed", now)
-    _warn(core, old, wanted)
+    _warn(core, wanted)
     for protection in core.flows:
         node.cancel("retry", protection.flow)
         protection.failures = 0
         core.flows.drive(protection, now)
 
 
-def _warn(core: Core, old: IkeConfig, wanted: IkeConfig) -> None:
-    """Weak algorithms work; they are named once."""
+def _warn(core: Core, wanted: IkeConfig) -> None:
+    """Weak algorithms work; they are named once, however often a tunnel goes down and comes up."""
+    if not wanted.maps:
+        return
     words = _weak(wanted)
-    if words and words != _weak(old):
+    if not core.weak.issuperset(words):
         core.node.tell(log_text.weak(words))
+    core.weak.update(words)
 
 
 def _weak(config: IkeConfig) -> list[str]:
-    if not config.maps:
-        return []
     words: dict[str, None] = {}
     for policy in config.policies:
         if policy.authentication is Authentication.PRE_SHARE:

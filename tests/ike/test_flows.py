@@ -457,6 +457,8 @@ def test_a_new_key_leaves_what_is_up(world: World) -> None:
 def test_weak_algorithms_are_named_once(world: World) -> None:
     hub = world.add(HUB)
     hub.engine.configure(config(HUB, fqdn="other"), world.now)
+    hub.engine.configure(None, world.now)  # the tunnel goes down, and comes up
+    hub.engine.configure(config(HUB), world.now)
     hub.collect()
     assert [line for line in hub.log if "WEAK" in line] == [
         "%IOSISH-4-WEAK_CRYPTO: Configured for use, and weak: group 2; AES, SHA-256 and group 14 or more are not"
