@@ -47,6 +47,7 @@ class CryptoSockets:
         self._wanted: dict[str, frozenset[IPv4Address]] = {}
         self._users: dict[Flow, set[str]] = {}
         self._open: set[Flow] = set()
+        self._said: set[tuple[Flow, str]] = set()  # that the log has called up, for which tunnel
 
     def configure(self, maps: Mapping[str, CryptoMap], now: float) -> None:
         """Take the crypto maps that there are from now on; the sockets of others close."""
@@ -57,8 +58,10 @@ class CryptoSockets:
                 if now_there is None or not stays or interface not in now_there.interfaces:
                     self._want(interface, frozenset(), now)
                     del self._wanted[interface]
+                    for flow in _in_order(flow for flow, user in self._said if stays and user == interface):
+                        self._say(flow, interface, False)  # others that share it stay
             if not stays:
-                for flow in [flow for flow in self._open if flow.crypto_map == tag]:
+                for flow in _in_order(flow for flow in self._open if flow.crypto_map == tag):
                     self.down(flow, now)
             if now_there is None:
                 self.counts["Listen Stop"] += 1
@@ -112,13 +115,25 @@ class CryptoSockets:
                 self.counts["Socket Open"] += 1
                 self._ike.request(flow, now)
             if flow in self._open:  # the peer was first, or another tunnel
+                self._say(flow, interface, True)
                 self._tunnels.secured(interface, peer, True, now)
 
     def _tell(self, flow: Flow, interfaces: Iterable[str], up: bool, now: float) -> None:
-        state = "UP" if up else "DOWN"
         self.counts["Socket Up" if up else "Socket Down"] += 1
         for interface in interfaces:
-            # Two blanks in front, as IOS writes it.
-            text = f" {interface}: local address : {flow.local} remote address : {flow.peer} socket is {state}"
-            self.events.append(LogEvent("DMVPN", 5, "CRYPTO_SS", text))
+            self._say(flow, interface, up)
             self._tunnels.secured(interface, flow.peer, up, now)
+
+    def _say(self, flow: Flow, interface: str, up: bool) -> None:
+        """Once for each tunnel that a flow comes up for, and goes down for."""
+        if ((flow, interface) in self._said) == up:
+            return
+        (self._said.add if up else self._said.discard)((flow, interface))
+        state = "UP" if up else "DOWN"
+        # Two blanks in front, as IOS writes it.
+        text = f" {interface}: local address : {flow.local} remote address : {flow.peer} socket is {state}"
+        self.events.append(LogEvent("DMVPN", 5, "CRYPTO_SS", text))
+
+
+def _in_order(flows: Iterable[Flow]) -> list[Flow]:
+    return sorted(flows, key=lambda flow: (flow.peer, flow.local))

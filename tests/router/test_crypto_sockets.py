@@ -107,6 +107,24 @@ def test_tunnels_that_share_need_one_flow(bench: Bench) -> None:
     assert bench.taken()[0] == [("release", flow)]
 
 
+def test_a_tunnel_that_leaves_the_others_has_its_sockets_called_down_and_up_when_it_is_back(bench: Bench) -> None:
+    tag = "P-head-1"
+    both = {tag: crypto_map(tag, "Tunnel1", "Tunnel2")}
+    wanted = {"Tunnel1": frozenset({HUB}), "Tunnel2": frozenset({HUB})}
+    bench.sockets.configure(both, 0.0)
+    bench.sockets.follow(wanted, 0.0)
+    bench.sockets.up(Flow(tag, LOCAL, HUB), 1.0)
+    bench.sockets.configure({tag: crypto_map(tag, "Tunnel2")}, 2.0)
+    bench.sockets.configure(both, 3.0)
+    bench.sockets.follow(wanted, 3.0)
+    assert [(line.text.split()[0], line.text.split()[-1]) for line in bench.sockets.events] == [
+        ("Tunnel1:", "UP"),
+        ("Tunnel2:", "UP"),
+        ("Tunnel1:", "DOWN"),
+        ("Tunnel1:", "UP"),
+    ]
+
+
 def test_without_its_map_every_socket_of_a_tunnel_closes(bench: Bench) -> None:
     bench.sockets.follow({"Tunnel0": frozenset({HUB})}, 0.0)
     bench.sockets.up(TO_HUB, 1.0)
