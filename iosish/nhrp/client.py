@@ -210,7 +210,7 @@ class Client:
             del registration.outstanding[next(iter(registration.outstanding))]
         if not registration.refused:
             registration.retry_s = c.RETRY_FIRST_S
-        registration.refused = registration.complained = False
+        registration.refused = False
         registration.unanswered = 0
         registration.fresh_at = now
         self._send(registration)
@@ -228,6 +228,7 @@ class Client:
             holding_time_s=config.holdtime_s,
             preference=c.PREFERENCE,
         )
+        registration.complained = False
         registration.unanswered += 1
         registration.sent += 1
         station.send(

@@ -212,6 +212,19 @@ def test_a_server_that_complains_or_refuses_is_not_dead() -> None:
         assert link.frames(REQUEST)
 
 
+def test_a_server_that_complained_once_and_is_silent_since_is_dead() -> None:
+    """It complained about a password, and was restarted with the right one, without its half of the SA."""
+    link = SecureLink()
+    link.station(1, authentication=b"wrong")
+    link.station(2, authentication=b"right", registration_timeout_s=5)
+    link.run(30)
+    assert dead(link.events(2)) == []
+    link.remove(HUB_NBMA)
+    hub = link.station(1, authentication=b"right")
+    link.run(70)
+    assert entry(hub, R2, link.now) is not None
+
+
 def test_the_hub_takes_what_came_by_an_sa_before_it_is_told_of_it() -> None:
     link = SecureLink()
     link.responder_lag_s = 3.0
