@@ -156,6 +156,9 @@ class Conversation:
         assert {sa.peer for sa in self.engine.engine._core.sas} == {SPOKE}
         assert usable(self.world, HUB, SPOKE)
         self.liar = self._add_liar()
+        self.world.wakes.clear()  # most of them were for what is long done
+        for station in self.world.stations.values():
+            self.world.expect(station)
 
     def _spoil_outside(self, datagram: UdpDatagram) -> UdpDatagram:
         """What anybody could change on the way from the liar."""
