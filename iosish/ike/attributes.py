@@ -80,6 +80,10 @@ class EncapsulationMode(IntEnum):
     DRAFT_UDP_TRANSPORT = 61444
 
 
+LARGEST = 2**64 - 1
+"""No number that is sent means more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute. `value` is a number when `basic` (two octets in the header), else octets."""
@@ -93,8 +97,8 @@ class Attribute:
 
     @property
     def number(self) -> int:
-        """The value as a number, whichever way it was sent."""
-        return self.value if isinstance(self.value, int) else int.from_bytes(self.value, "big")
+        """The value as a number, whichever way it was sent, up to LARGEST: it may be counted and printed."""
+        return self.value if isinstance(self.value, int) else min(int.from_bytes(self.value, "big"), LARGEST)
 
 
 def long(kind: int, number: int, octets: int = 4) -> Attribute:

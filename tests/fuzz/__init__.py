@@ -40,11 +40,11 @@ class Outcome:
 
 
 def spoil(random: Random, packet: bytes, corpus: Sequence[bytes]) -> bytes:
-    """One to four changes: bits, octets, lengths, cuts, repeats, a piece of another packet."""
+    """One to four changes: bits, octets, lengths, cuts, repeats, a piece of another packet, more than anybody needs."""
     data = bytearray(packet)
     for _ in range(random.randint(1, 4)):
         at = random.randrange(len(data)) if data else 0
-        match random.randrange(8):
+        match random.randrange(9):
             case 0 if data:
                 data[at] ^= 1 << random.randrange(8)
             case 1 if data:
@@ -63,6 +63,8 @@ def spoil(random: Random, packet: bytes, corpus: Sequence[bytes]) -> bytes:
                 other = random.choice(corpus)
                 start = random.randrange(len(other)) if other else 0
                 data[at : at + random.randint(0, 16)] = other[start : start + random.randint(1, 64)]
+            case 8:
+                data[at:at] = random.choice(b"\x00\x41\xff").to_bytes(1, "big") * random.choice((130, 300, 2000))
     return bytes(data[:LONGEST])
 
 

@@ -50,7 +50,7 @@ from tests.ike.test_captures import IKEV1, IKEV2
 from tests.ike.test_vectors import AES
 from tests.ike.test_vectors import Exchange as Recorded
 
-REFUSALS = "crypto isakmp error"  # the topic of debugging under which the engine tells them
+TOPICS = frozenset({"crypto isakmp", "crypto ipsec"})  # of debugging: refusals are told, and all text is made
 MESSAGES_UNTIL_FORGOTTEN = 2000
 #: Nothing half done lives longer, nor what is shown of what was deleted.
 FORGOTTEN_S = 400.0
@@ -77,7 +77,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.engine = IkeEngine(Random(1), Groups(), frozenset({REFUSALS}))
+        self.engine = IkeEngine(Random(1), Groups(), TOPICS)
         self.engine.configure(config(HUB), self.now)
         self.sent: list[bytes] = []  # since the last message came
         self._until_forgotten = MESSAGES_UNTIL_FORGOTTEN

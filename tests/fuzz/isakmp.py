@@ -85,6 +85,12 @@ def spoil_within(random: Random, first: int, chain: bytes) -> tuple[int, bytes]:
             bodies[at] = random.randrange(1, 24), body
         case 3:
             random.shuffle(bodies)
+        case 4 if kind == payloads.Kind.SA:
+            bodies[at] = kind, _with_other_attributes(random, body)
+        case 4 if kind == payloads.Kind.NOTIFICATION:
+            notification = payloads.decode_body(kind, body)
+            assert isinstance(notification, payloads.Notification)
+            bodies[at] = kind, payloads.encode_body(replace(notification, data=attributes.encode(_some(random, ()))))
         case _:
             bodies[at] = kind, spoil(random, body, [body for _, body in bodies])
     kinds = [kind for kind, _ in bodies[1:]] + [0]
@@ -93,6 +99,31 @@ def spoil_within(random: Random, first: int, chain: bytes) -> tuple[int, bytes]:
         for following, (_, body) in zip(kinds, bodies, strict=True)
     ]
     return bodies[0][0], b"".join(parts)
+
+
+def _with_other_attributes(random: Random, body: bytes) -> bytes:
+    """One transform of an SA payload with other attributes, of any length."""
+    sa = payloads.decode_body(payloads.Kind.SA, body)
+    assert isinstance(sa, payloads.Sa)
+    proposals = list(sa.proposals)
+    at = random.randrange(len(proposals))
+    transforms = list(proposals[at].transforms)
+    which = random.randrange(len(transforms))
+    transforms[which] = replace(transforms[which], attributes=_some(random, transforms[which].attributes))
+    proposals[at] = replace(proposals[at], transforms=tuple(transforms))
+    return payloads.encode_body(replace(sa, proposals=tuple(proposals)))
+
+
+def _some(random: Random, there: tuple[attributes.Attribute, ...]) -> tuple[attributes.Attribute, ...]:
+    """Those that are there, one of them changed, and maybe a lifetime more."""
+    changed = list(there)
+    value = random.choice((random.randrange(1 << 16), random.randbytes(random.choice((0, 1, 4, 9, 200, 3000)))))
+    if changed and random.randrange(3):
+        changed[random.randrange(len(changed))] = attributes.Attribute(random.randrange(1, 20), value)
+    else:
+        kind, life = random.choice(((11, 12), (1, 2)))
+        changed += [attributes.Attribute(kind, random.choice((1, 2))), attributes.Attribute(life, value)]
+    return tuple(changed)
 
 
 def _use(found: tuple[payloads.Payload, ...]) -> None:

@@ -19,7 +19,7 @@ from iosish.ike.engine import IkeEngine
 from iosish.ike.errors import PacketError
 from iosish.ike.payloads import Payload
 from tests.fuzz import Decoder
-from tests.fuzz.ike import Groups
+from tests.fuzz.ike import TOPICS, Groups
 from tests.fuzz.isakmp import spoil_within
 from tests.ike.link import HUB, OTHER, POLICY, SPOKE, TRANSPORT, Station, World, config, usable
 
@@ -90,7 +90,7 @@ class Conversation:
 
     def _add(self, address: IPv4Address) -> Station:
         station = self.world.add(address, self._settings(address))
-        station.engine = IkeEngine(Random(str(address)), OwnGroups(address))
+        station.engine = IkeEngine(Random(str(address)), OwnGroups(address), TOPICS)
         station.engine.configure(self._settings(address), self.world.now)
         return station
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
 from iosish.engine import LogEvent, UdpDatagram
-from iosish.ike import dh, packet
-from iosish.ike.attributes import Protocol
+from iosish.ike import attributes, dh, notices, packet
+from iosish.ike.attributes import SECONDS, Attribute, Phase1, Protocol
 from iosish.ike.constants import DH_BURST, DH_COST, DH_RATE, MAX_HALF_OPEN_PER_PEER, MAX_SPOILT
 from iosish.ike.engine import IkeEngine
 from iosish.ike.packet import Exchange
@@ -192,6 +193,35 @@ def test_log_lines_about_one_peer_are_few() -> None:
     assert sum(hub.state(1.0).counters.values()) == 1000
 
 
+# --- numbers of any length ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [*Phase1, 100])
+def test_a_number_of_thousands_of_octets_is_debugged(kind: int) -> None:
+    """Python does not print such a number."""
+    hub = IkeEngine(random.Random(2), debug=frozenset({"crypto isakmp"}))
+    hub.configure(config(HUB), 0.0)
+    [proposal] = OFFER.proposals
+    [transform] = proposal.transforms
+    others = tuple(item for item in transform.attributes if item.type != kind)
+    spoilt = replace(transform, attributes=(Attribute(kind, b"\xff" * 3000), *others))
+    offer = replace(OFFER, proposals=(replace(proposal, transforms=(spoilt,)),))
+    hub.receive(from_peer(1, first_message(1, (offer,))), 0.0)
+    assert len(hub.state(0.0).isakmp) == (kind == Phase1.LIFE_TYPE)  # of a life that nobody knows is only debugged
+
+
+@pytest.mark.parametrize("protocol", [Protocol.ISAKMP, Protocol.ESP])
+def test_a_life_of_thousands_of_octets_is_no_shorter(protocol: Protocol) -> None:
+    """Python does not make a time of it."""
+    world = World()
+    _, spoke = up(world)
+    [sa] = spoke.engine._core.sas
+    life = attributes.encode((Attribute(Phase1.LIFE_TYPE, SECONDS), Attribute(Phase1.LIFE_DURATION, b"\xff" * 3000)))
+    notices.send(spoke.engine._core, sa, (Notification(protocol, b"", NotifyType.RESPONDER_LIFETIME, life),), world.now)
+    world.run()
+    assert usable(world, HUB, SPOKE)
+
+
 # --- what is not of this engine -------------------------------------------------------------------------------------
 
 
@@ -265,8 +295,6 @@ def test_a_delete_of_another_peers_sas_is_not_obeyed() -> None:
     other = world.add(OTHER)
     other.request(HUB)
     world.run()
-    from iosish.ike import notices
-
     victim = next(sa for sa in hub.engine._core.sas if sa.peer == SPOKE)
     own = next(iter(other.engine._core.sas))
     spi = hub.outbound(SPOKE).spi  # type: ignore[union-attr]
