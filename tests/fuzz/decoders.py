@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tests.fuzz import Decoder
 from tests.fuzz.esp import esp, esp_decrypted
 from tests.fuzz.ike import ike, ike_insider
+from tests.fuzz.inner import inner
 from tests.fuzz.isakmp import isakmp, isakmp_encrypted
 from tests.fuzz.liar import ike_liar
 
@@ -17,6 +18,7 @@ DECODERS: dict[str, Callable[[], Decoder]] = {
     "ike": functools.cache(ike),
     "ike-insider": functools.cache(ike_insider),
     "ike-liar": functools.cache(ike_liar),
+    "inner": functools.cache(inner),
     "esp": functools.cache(esp),
     "esp-decrypted": functools.cache(esp_decrypted),
 }
