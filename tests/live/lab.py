@@ -98,6 +98,20 @@ class Lab(Laboratory):
         """Wait until exactly these tunnel addresses are UP."""
         until(lambda: self.up_peers(router) == set(expected), f"{router} shows {expected} as UP", ceiling_s)
 
+    def expect_still(self) -> None:
+        """Wait until nothing moves in a cloud at rest: spokes have registered again, and all questions are answered."""
+
+        def still() -> bool:
+            screens = [self.look(spoke, "show ip nhrp nhs detail") for spoke in SPOKES]
+            return all(
+                re.search(r"Current Request ID: (\d+) \(Ack: \1\)", nhs)
+                and "Pending" not in nhs
+                and re.search("req-sent [2-9] ", nhs)
+                for nhs in screens
+            )
+
+        until(still, "nothing moves any more")
+
     def running(self, router: str) -> list[str]:
         """The lines of `show running-config`, from `hostname` to `end`."""
         return configuration(self.look(router, "show running-config"))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.clients.environment import Unavailable, ask
 from tests.live.conftest import lab_of
-from tests.live.lab import HUB, SPOKES, Lab, until
+from tests.live.lab import HUB, SPOKES, Lab
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]  # the first run installs the clients
 
@@ -65,9 +65,9 @@ def _links(lab: Lab, router: str) -> dict[str, Any]:
     return {link["ifname"]: link for link in found}
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    yield from lab_of()
+@pytest.fixture(scope="module", params=["dmvpn", "dmvpn-ipsec"])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    yield from lab_of(f"running-configs/{request.param}")
 
 
 @pytest.fixture(scope="module")
@@ -75,17 +75,7 @@ def screens(lab: Lab) -> Screens:
     assert "(5/5)" in lab.console("R2", "ping 192.168.0.4")
     for router, peers in PEERS.items():
         lab.expect_peers(router, {address: (NBMA[address], "UP", kind) for address, kind in peers.items()})
-
-    def still() -> bool:
-        """Whether every spoke has registered for the second time, and every question was answered."""
-        return all(
-            re.search(r"Current Request ID: (\d+) \(Ack: \1\)", nhs := lab.look(spoke, "show ip nhrp nhs detail"))
-            and "Pending" not in nhs
-            and re.search("req-sent [2-9] ", nhs)
-            for spoke in SPOKES
-        )
-
-    until(still, "nothing moves any more")
+    lab.expect_still()
     return Screens(lab)
 
 
@@ -150,10 +140,11 @@ def test_show_ip_nhrp_traffic_what_all_sent_arrived_somewhere(genie: Read) -> No
             packets = dict(ways[way])
             assert packets.pop("total") == sum(packets.values()) > 0
             assert sum(packets.values()) == sum(packets[kind] for kind in NHRP_PACKETS)
-    # The spokes talk to the hub alone. A registration that is sent before the underlay is there has no reply.
+    # By the hub, which counts what it passes on, or directly where an SA was built for the answer.
+    # A registration that is sent before the underlay is there has no reply.
     for kind in NHRP_PACKETS[1:]:
-        assert counts["R1"]["rcvd"][kind] == sum(counts[spoke]["sent"][kind] for spoke in SPOKES)
-        assert counts["R1"]["sent"][kind] == sum(counts[spoke]["rcvd"][kind] for spoke in SPOKES)
+        sent, received = (sum(ways[way][kind] for ways in counts.values()) for way in ("sent", "rcvd"))
+        assert sent == received > 0
     assert counts["R1"]["rcvd"]["registration_request"] == counts["R1"]["sent"]["registration_reply"]
     assert counts["R2"]["sent"]["resolution_request"] == counts["R2"]["rcvd"]["resolution_reply"] > 0
 
