@@ -381,10 +381,12 @@ def _transitions(old: Status | None, new: Status) -> list[LogEvent]:
     if old is not None and old.admin_up and not new.admin_up:
         text = f"Interface {name}, changed state to administratively down"
         events.append(LogEvent("LINK", 5, "CHANGED", text))
+    elif kind(name) == "Tunnel":  # its link is up while it is not shut
+        if new.admin_up and (old is None or not old.admin_up):
+            events.append(LogEvent("LINK", 5, "UPDOWN", f"Interface {name}, changed state to up"))
     elif new.line_up and (old is None or not old.line_up) and kind(name) not in ("Loopback", "Null"):
-        severity = 5 if kind(name) == "Tunnel" else 3
-        events.append(LogEvent("LINK", severity, "UPDOWN", f"Interface {name}, changed state to up"))
-    elif old is not None and old.line_up and new.admin_up and kind(name) != "Tunnel":
+        events.append(LogEvent("LINK", 3, "UPDOWN", f"Interface {name}, changed state to up"))
+    elif old is not None and old.line_up and new.admin_up:
         events.append(LogEvent("LINK", 3, "UPDOWN", f"Interface {name}, changed state to down"))
     if (old.line_up if old else False) != new.line_up:
         state = "up" if new.line_up else "down"

@@ -6,20 +6,23 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.live.conftest import lab_of
 from tests.live.crypto import (
     BUMP,
     PROTECTED,
     expect_encrypted_cloud,
     expect_ping,
+    leaks_since,
     sending,
     spis,
 )
 from tests.live.lab import HUB, Lab, until
 from tests.live.terminal import Terminal
-from tests.live.wire_watch import NBMA, WireWatch
+from tests.live.wire_watch import ESP, NBMA, WireWatch
 
 pytestmark = pytest.mark.live
 
@@ -174,3 +177,27 @@ def test_a_reload(busy: Lab) -> None:
         terminal.press("\r")
         terminal.expect_end()
     until(lambda: "by reload" in busy.look("R2", "show version"), "R2 is there again")
+
+
+@pytest.fixture
+def doomed() -> Iterator[Lab]:
+    """An encrypted lab of its own."""
+    for lab in lab_of("running-configs/dmvpn-ipsec"):
+        for router in PROTECTED:
+            lab.configure(router, behind(router))
+        expect_encrypted_cloud(lab)
+        yield lab
+
+
+def test_the_whole_lab_is_killed(doomed: Lab) -> None:
+    """Its parent, with it every router, and with the last of them the cables: nothing leaves until these are gone."""
+    routers = [Path(f"/proc/{doomed.router_pid(router)}/exe") for router in PROTECTED]
+    began = time.time()
+    with sending(doomed, SENDERS), WireWatch(doomed) as watch:
+        expect_ping(doomed, "R2", HUB)
+        os.kill(doomed.record()["pid"], signal.SIGKILL)
+        until(lambda: not any(router.is_file() for router in routers), "all routers are gone")
+        time.sleep(0.5)
+        assert watch.count(lambda packet: packet.protocol == ESP and packet.at > began) > 0
+        leaks = leaks_since(watch, dict.fromkeys(PROTECTED, began))
+        assert not leaks, "\n".join(leaks[:20])
