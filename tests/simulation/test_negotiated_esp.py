@@ -45,7 +45,7 @@ def outbound_sas(lab: SimLab) -> dict[int, SecurityAssociation]:
         return note
 
     for node in lab.nodes.values():
-        node.plane.secure = overheard(node.plane.secure)  # type: ignore[method-assign]
+        node.plane.secure = overheard(node.plane.secure)  # type: ignore[method-assign,assignment]
     return found
 
 
