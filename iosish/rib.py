@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Protocol
 
+from iosish.config.interface_name import kind
 from iosish.config.model import StaticRoute
 
 #: A next hop is looked up through at most this many static routes.
@@ -48,7 +49,8 @@ class Path:
 class Rib:
     """The chosen paths by network; `lookup` finds the longest prefix.
 
-    `guarded` are the networks that lead into a guarded interface, or would if it were up.
+    `guarded` are the networks that lead into a guarded interface, or would if it were up; and those of loopbacks beside
+    one: their devices go with the process, and what still comes out of the tunnel for them must not be forwarded.
     """
 
     paths: dict[IPv4Network, list[Path]] = field(default_factory=dict)
@@ -93,11 +95,12 @@ def build(routes: Collection[StaticRoute], interfaces: Mapping[str, HasAddresses
     """
     up = {name for name, interface in interfaces.items() if interface.line_up}
     guarded = {name for name, interface in interfaces.items() if interface.guarded}
+    watched = guarded | {name for name in up if guarded and kind(name) == "Loopback"}
     whole = _build(routes, interfaces, up | guarded, None)
     whole.guarded = frozenset(
         network
         for network, chosen in whole.paths.items()
-        if any(path.out in guarded and path.code != "L" for path in chosen)
+        if any(path.out in watched and path.code != "L" for path in chosen)
     )
     if guarded <= up:
         return whole

@@ -27,9 +27,11 @@ ICMP_ERRORS = {3, 11, 12}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A packet on a wire: when (seconds since 1970), and what is outermost in it."""
+    """A packet on a wire: when (seconds since 1970), on which of the transit router's, and what is outermost in it."""
 
     at: float
+    wire: str
+    ttl: int
     source: IPv4Address
     destination: IPv4Address
     protocol: int
@@ -40,18 +42,19 @@ class Seen:
         return {int.from_bytes(self.payload[:2], "big"), int.from_bytes(self.payload[2:4], "big")}
 
     def __str__(self) -> str:
-        return f"{self.at:.3f} {self.source} > {self.destination} protocol {self.protocol}: {self.payload[:40].hex()}"
+        what = f"{self.source} > {self.destination} protocol {self.protocol}: {self.payload[:40].hex()}"
+        return f"{self.at:.3f} {what} on {self.wire} with TTL {self.ttl}"
 
 
 class WireWatch:
     """Captures on all wires of the transit router, as a context."""
 
     def __init__(self, lab: Lab) -> None:
-        self._captures = [Capture(lab, "R5", interface) for interface in LINKS]
+        self._captures = {interface: Capture(lab, "R5", interface) for interface in LINKS}
         self._stack = ExitStack()
 
     def __enter__(self) -> WireWatch:
-        for capture in self._captures:
+        for capture in self._captures.values():
             self._stack.enter_context(capture)
         return self
 
@@ -62,14 +65,14 @@ class WireWatch:
 
     def packets(self) -> list[Seen]:
         """All IPv4 packets so far, in order of time; one that passes R5 is seen on both of its wires."""
-        found = [packet for capture in self._captures for packet in read(capture)]
+        found = [packet for wire, capture in self._captures.items() for packet in read(wire, capture)]
         return sorted(found, key=lambda packet: packet.at)
 
     def count(self, wanted: Callable[[Seen], bool]) -> int:
         return sum(wanted(packet) for packet in self.packets())
 
 
-def read(capture: Capture) -> list[Seen]:
+def read(wire: str, capture: Capture) -> list[Seen]:
     """The IPv4 packets of a capture so far."""
     try:
         reader = RawPcapNgReader(str(capture.path))
@@ -85,7 +88,7 @@ def read(capture: Capture) -> list[Seen]:
             at = ((meta.tshigh << 32) + meta.tslow) / meta.tsresol
             source, destination = IPv4Address(packet[12:16]), IPv4Address(packet[16:20])
             header, total = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
-            seen.append(Seen(at, source, destination, packet[9], packet[header:total]))
+            seen.append(Seen(at, wire, packet[8], source, destination, packet[9], packet[header:total]))
     return seen
 
 

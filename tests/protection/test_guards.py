@@ -44,6 +44,21 @@ def test_nothing_is_guarded_for_a_tunnel_that_was_shut_by_hand_or_is_not_protect
     assert not table(read, CLASSIC + ROUTES + state).guarded
 
 
+def test_loopbacks_are_guarded_too_for_their_devices_go_with_the_process(read: Read) -> None:
+    """What comes out of the tunnel for one that is gone would be forwarded by the default route."""
+    loopbacks = (
+        "interface Loopback0\n ip address 10.9.9.9 255.255.255.255\ninterface Loopback1\n ip address 10.8.0.1 {}\n"
+    )
+    text = CLASSIC + ROUTES + loopbacks.format("255.255.255.0")
+    networks = {"10.9.9.9/32", "10.8.0.0/24"}
+    assert networks <= {str(network) for network in table(read, text).guarded}
+    assert networks <= {str(network) for network in table(read, text + HELD).guarded}
+    assert not table(read, text + CLEAR).guarded
+    assert "10.9.9.9/32" not in {
+        str(network) for network in table(read, text + "interface Loopback0\n shutdown\n").guarded
+    }
+
+
 def test_what_would_go_into_a_held_tunnel_does_not_find_the_default_route_instead(read: Read) -> None:
     up, held = table(read, CLASSIC + ROUTES), table(read, CLASSIC + ROUTES + HELD)
     inside = dict.fromkeys((INNER, BEHIND, DIRECT), "Tunnel0")
