@@ -47,6 +47,7 @@ class CryptoSockets:
         self._wanted: dict[str, frozenset[IPv4Address]] = {}
         self._users: dict[Flow, set[str]] = {}
         self._open: set[Flow] = set()
+        self._idle: set[Flow] = set()  # whose SAs ended for want of packets: to the tunnels they are still there
         self._said: set[tuple[Flow, str]] = set()  # that the log has called up, for which tunnel
 
     def configure(self, maps: Mapping[str, CryptoMap], now: float) -> None:
@@ -61,7 +62,7 @@ class CryptoSockets:
                     for flow in _in_order(flow for flow, user in self._said if stays and user == interface):
                         self._say(flow, interface, False)  # others that share it stay
             if not stays:
-                for flow in _in_order(flow for flow in self._open if flow.crypto_map == tag):
+                for flow in _in_order(flow for flow in self._open | self._idle if flow.crypto_map == tag):
                     self.down(flow, now)
             if now_there is None:
                 self.counts["Listen Stop"] += 1
@@ -89,13 +90,22 @@ class CryptoSockets:
         """IKE has SAs for a flow, whoever asked for them."""
         if flow.crypto_map in self._maps and flow not in self._open:
             self._open.add(flow)
+            self._idle.discard(flow)
             self._tell(flow, self._maps[flow.crypto_map].interfaces, True, now)
 
     def down(self, flow: Flow, now: float) -> None:
         """IKE has none any more."""
+        if flow in self._open or flow in self._idle:
+            self._open.discard(flow)
+            self._idle.discard(flow)
+            self._tell(flow, self._maps[flow.crypto_map].interfaces, False, now)
+
+    def idle(self, flow: Flow) -> None:
+        """IKE ended them as no packet took them: the next one has them made again, so that tunnels need not know."""
         if flow in self._open:
             self._open.discard(flow)
-            self._tell(flow, self._maps[flow.crypto_map].interfaces, False, now)
+            self._idle.add(flow)
+            self._note(flow, self._maps[flow.crypto_map].interfaces, False)
 
     def _want(self, interface: str, peers: frozenset[IPv4Address], now: float) -> None:
         before, self._wanted[interface] = self._wanted.get(interface, frozenset()), peers
@@ -106,6 +116,7 @@ class CryptoSockets:
             self._users[flow].discard(interface)
             if not self._users[flow]:
                 del self._users[flow]
+                self._idle.discard(flow)
                 self.counts["Socket Close"] += 1
                 self._ike.release(flow, now)
         for peer in sorted(peers - before):
@@ -119,10 +130,14 @@ class CryptoSockets:
                 self._tunnels.secured(interface, peer, True, now)
 
     def _tell(self, flow: Flow, interfaces: Iterable[str], up: bool, now: float) -> None:
+        self._note(flow, interfaces, up)
+        for interface in interfaces:
+            self._tunnels.secured(interface, flow.peer, up, now)
+
+    def _note(self, flow: Flow, interfaces: Iterable[str], up: bool) -> None:
         self.counts["Socket Up" if up else "Socket Down"] += 1
         for interface in interfaces:
             self._say(flow, interface, up)
-            self._tunnels.secured(interface, flow.peer, up, now)
 
     def _say(self, flow: Flow, interface: str, up: bool) -> None:
         """Once for each tunnel that a flow comes up for, and goes down for."""

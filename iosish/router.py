@@ -250,6 +250,8 @@ class Router:
                 match event:
                     case FlowUp(flow):
                         self._sockets.up(flow, now)
+                    case FlowDown(flow, "idle"):
+                        self._sockets.idle(flow)
                     case FlowDown(flow):
                         self._sockets.down(flow, now)
                     case PeerDead(_, nbma) | SessionCleared(_, nbma):

@@ -32,6 +32,7 @@ COLLISION_S = 5.0  # pairs that both ends made at once are not further apart
 REKEY_OCTETS = 256 * 1024  # before the end of the volume
 REKEY_OCTETS_SHARE = 0.1
 DELETED_SHOWN_S = 45  # `ACTIVE (deleted)`
+IDLE_SLACK_S = 2.0  # both ends see SAs idle for the same time, but for when their planes report
 DONE_KEPT_S = 60  # a finished quick mode, to answer what comes again
 ANSWER_AGAIN_S = 0.5  # the same message once more: answered so often
 DPD_RETRIES = 5

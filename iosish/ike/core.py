@@ -107,8 +107,10 @@ class Core:
             self.node.counters["deletes of unknown SAs"] += 1
             return
         protection = self.flows.get(pair.flow)
-        self.flows.pair_down(pair, "deleted by peer", now, tell=False)
+        idle = protection is not None and self.flows.is_idle(protection, now)
+        self.flows.pair_down(pair, "idle" if idle else "deleted by peer", now, tell=False)
         if protection is not None:
+            protection.asleep = protection.asleep or idle
             early = pair.received_at is None and now - pair.created_at < c.EARLY_S
             protection.early_ends = protection.early_ends + 1 if early else 0
             self.flows.restart(protection, now, soon=True)

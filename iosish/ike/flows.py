@@ -316,6 +316,13 @@ class Flows:
             protection.asleep = True
             self.end(protection, "idle", now)
 
+    def is_idle(self, protection: Protection, now: float) -> bool:
+        """Whether its SAs are about to end idle here, as they just did at a peer with the same idle time."""
+        crypto_map = self.map_of(protection.flow)
+        if crypto_map is None or crypto_map.idle_s is None or not protection.pairs:
+            return False
+        return max(pair.used_at for pair in protection.pairs) + crypto_map.idle_s <= now + c.IDLE_SLACK_S
+
     # --- what the plane tells ---------------------------------------------------------------------------------------
 
     def worn(self, key: SaKey, now: float) -> None:

@@ -93,6 +93,21 @@ def test_a_packet_without_an_sa_wakes_what_ended_idle(bench: Bench) -> None:
     assert bench.taken()[0] == [("request", TO_HUB)]
 
 
+def test_what_ends_idle_is_logged_but_is_still_there_for_the_tunnels(bench: Bench) -> None:
+    bench.sockets.follow({"Tunnel0": frozenset({HUB})}, 0.0)
+    bench.sockets.up(TO_HUB, 1.0)
+    bench.taken()
+    bench.sockets.idle(TO_HUB)
+    assert bench.taken() == ([], [])
+    bench.sockets.missed("Tunnel0", HUB, 2.0)
+    assert bench.taken()[0] == [("request", TO_HUB)]
+    bench.sockets.up(TO_HUB, 3.0)
+    bench.sockets.idle(TO_HUB)
+    assert [line.text.split()[-1] for line in bench.sockets.events] == ["UP", "DOWN", "UP", "DOWN"]
+    bench.sockets.down(TO_HUB, 4.0)  # it cannot be had again
+    assert bench.taken()[1] == [("Tunnel0", HUB, True), ("Tunnel0", HUB, False)]
+
+
 def test_tunnels_that_share_need_one_flow(bench: Bench) -> None:
     tag = "P-head-1"
     flow = Flow(tag, LOCAL, HUB)

@@ -319,3 +319,32 @@ def test_b4_protection_on_one_side_only_heals_when_the_other_follows(read: Read)
     leaks = Leaks(lab)
     assert within(lab, 35.0, lambda: registered(lab) == ALL)
     assert leaks == []
+
+
+# --- idle SAs -------------------------------------------------------------------------------------------------------
+
+
+def test_sas_that_end_idle_are_no_end_for_nhrp_and_the_next_packet_of_either_side_has_them_again(read: Read) -> None:
+    lines = "crypto ipsec profile MyProfile\n set security-association idle-time 60\n"
+    registering = "interface Tunnel0\n ip nhrp registration timeout 600\n"
+    lab = make(read, {**everywhere(lines + registering), "R1": lines})
+    run(lab, 15.0)
+    assert registered(lab) == ALL
+    run(lab, 60.0)
+    assert not any(spis(lab, "R1", name) for name in SPOKES)
+    run(lab, 60.0)
+    assert registered(lab) == ALL and all(answers(lab, name) for name in SPOKES)
+    assert "100 percent" in lab["R1"].ping(PingRequest(IPv4Address("192.168.0.2")))
+    assert spis(lab, "R1", "R2") and not spis(lab, "R1", "R3")
+    before = registrations(lab, "R3")
+    run(lab, 700.0)
+    assert registrations(lab, "R3") > before and registered(lab) == ALL
+    assert not logged(lab, "R1", "NHRP_NHC_DOWN") and not logged(lab, "R3", "NHRP_NHS_DOWN")
+
+
+def test_a_peer_that_died_while_its_sas_were_idle_is_found_out(read: Read) -> None:
+    lab = make(read, everywhere("crypto ipsec profile MyProfile\n set security-association idle-time 60\n"))
+    run(lab, 80.0)
+    lab["R2"].power_off()
+    assert "0 percent" in lab["R1"].ping(PingRequest(IPv4Address("192.168.0.2")))
+    assert within(lab, 90.0, lambda: bool(logged(lab, "R1", "NHRP_NHC_DOWN")))
