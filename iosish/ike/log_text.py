@@ -30,7 +30,7 @@ def mode_failure(mode: str, peer: IPv4Address) -> LogEvent:
 
 def setup_failure(
     local: IPv4Address,
-    local_identity: str | None,
+    local_identity: str,
     peer: IPv4Address,
     peer_identity: str | None,
     profile: str | None,
@@ -41,7 +41,7 @@ def setup_failure(
         "CRYPTO",
         5,
         "IKMP_SETUP_FAILURE",
-        f"IKE SETUP FAILED for local:{local} local_id:{local_identity or local} remote:{peer} "
+        f"IKE SETUP FAILED for local:{local} local_id:{local_identity} remote:{peer} "
         f"remote_id:{peer_identity or peer} IKE profile:{profile or 'None'} fvrf:None "
         f"fail_reason:{reason} fail_class_cnt:{count}",
     )

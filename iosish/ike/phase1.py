@@ -394,7 +394,8 @@ def give_up(core: Core, sa: IsakmpSa, reason: str, now: float) -> None:
 def said_failure(core: Core, sa: IsakmpSa, reason: str, now: float) -> None:
     """`%CRYPTO-5-IKMP_SETUP_FAILURE`, for each peer and reason once in a while."""
     core.node.counters["setup failures"] += 1
+    own = str(identity_of(own_identity(core, sa, own_profile(core, sa))))
     line = log_text.setup_failure(
-        sa.local, None, sa.peer, sa.peer_identity, sa.profile, reason, core.node.counters["setup failures"]
+        sa.local, own, sa.peer, sa.peer_identity, sa.profile, reason, core.node.counters["setup failures"]
     )
     core.node.log_about(sa.peer, line, now)

@@ -49,6 +49,7 @@ async def _serve(options: RouterOptions, grammar: Grammar) -> bool:
         await plane.start()
         host.driver.plane = plane
         host.say("SYS", 5, "RESTART", "System restarted --")
+        host.say("CRYPTO", 6, "ISAKMP_ON_OFF", "ISAKMP is OFF")  # IOS says so at boot, with a crypto map or without
         host.boot()
         await _first(plane.settled(), ending.wait())
         await server.start()

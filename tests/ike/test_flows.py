@@ -9,7 +9,7 @@ import pytest
 from iosish.engine import UdpDatagram
 from iosish.ike.constants import DELETED_SHOWN_S, MAX_PAIRS_PER_FLOW
 from iosish.ipsec.sa import SaCounters, SaKey
-from tests.ike.link import HUB, OTHER, SPOKE, Station, World, config, usable
+from tests.ike.link import HUB, OTHER, SPOKE, Station, World, config, keyring, usable
 
 
 @pytest.fixture
@@ -463,6 +463,16 @@ def test_weak_algorithms_are_named_once(world: World) -> None:
     assert [line for line in hub.log if "WEAK" in line] == [
         "%IOSISH-4-WEAK_CRYPTO: Configured for use, and weak: group 2; AES, SHA-256 and group 14 or more are not"
     ]
+
+
+def test_a_failed_phase_1_is_told_with_the_name_that_we_go_by(world: World) -> None:
+    world.add(HUB)
+    other = {"default": keyring(b"an0ther")}
+    spoke = world.add(SPOKE, config(SPOKE, keyrings=other, identity="hostname", fqdn="spoke.example.net"))
+    spoke.request(HUB)
+    world.run(11)
+    (said,) = [line for line in spoke.log if "SETUP_FAILURE" in line]
+    assert "local:172.16.25.2 local_id:spoke.example.net remote:172.16.15.2 remote_id:172.16.15.2 " in said
 
 
 def test_sessions_are_logged_when_that_is_wanted(world: World) -> None:

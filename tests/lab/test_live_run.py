@@ -78,6 +78,7 @@ def test_a_service_logs_ends_on_a_signal_and_leaves_nothing(
     )
     assert router.stdout is not None and router.stderr is not None
     assert "%SYS-5-RESTART" in router.stdout.readline()
+    assert "%CRYPTO-6-ISAKMP_ON_OFF: ISAKMP is OFF" in router.stdout.readline()
     eventually(lambda: laboratory.iosish("console", "edge", "-c", "show clock").returncode == 0, "it takes commands")
     shown = laboratory.iosish("console", "Edge", "-c", "show ip interface brief").stdout
     rows = {line.split()[0]: line.split()[-2:] for line in shown.splitlines() if line.strip()}
