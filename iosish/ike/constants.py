@@ -55,6 +55,7 @@ AGGRESSIVE_BURST, AGGRESSIVE_RATE = 200, 50.0  # first messages of aggressive mo
 NOTIFY_BURST, NOTIFY_RATE = 3, 0.5  # unprotected notifies to one address
 RECOVERY_BURST, RECOVERY_RATE = 2, 0.1  # of invalid SPIs, with one address
 LOG_BURST, LOG_RATE = 5, 0.1  # log lines of one kind about one address
+ESP_LOG_S = 60.0  # IOS says once a minute that ESP of one peer is refused
 ALL_LOG_BURST, ALL_LOG_RATE = 1000, 5.0  # log lines of one kind about all of them: peers can be made up
 MAX_PEERS = 8192  # addresses whose rate is watched
 MAX_QUEUED = 65536  # datagrams, events or changes not yet taken

@@ -156,16 +156,16 @@ class IkeEngine:
         connection = 0 if pair is None else pair.inbound_id
         match reason:
             case "invalid SPI":
-                core.node.log_about(peer, log_text.invalid_spi(local, peer, spi), now)
+                core.node.log_esp(peer, log_text.invalid_spi(local, peer, spi), now)
                 core.recover(ends, spi, now)
             case "replay":
-                core.node.log_about(peer, log_text.replay_error(local, peer, spi, sequence, connection), now)
+                core.node.log_esp(peer, log_text.replay_error(local, peer, spi, sequence, connection), now)
             case "integrity":
-                core.node.log_about(peer, log_text.mac_error(local, peer, spi, sequence, connection), now)
+                core.node.log_esp(peer, log_text.mac_error(local, peer, spi, sequence, connection), now)
             case "identity":
-                core.node.log_about(peer, log_text.not_ipsec(local, peer), now)
+                core.node.log_esp(peer, log_text.not_ipsec(local, peer), now)
             case _:
-                core.node.log_about(peer, log_text.length_error(local, peer, spi), now)
+                core.node.log_esp(peer, log_text.length_error(local, peer, spi), now)
 
     def clear_sa(self, peer: IPv4Address | None, now: float) -> None:
         """`clear crypto sa [peer A]`: IPsec SAs go, the peer is told, and what is wanted is built again."""

@@ -42,6 +42,7 @@ class Node:
         self.exchanges = RateLimit(c.DH_BURST, c.DH_RATE, c.MAX_PEERS)
         self.aggressive = RateLimit(c.AGGRESSIVE_BURST, c.AGGRESSIVE_RATE, 1)
         self._lines = RateLimit(c.LOG_BURST, c.LOG_RATE, c.MAX_PEERS)
+        self._esp_lines = RateLimit(1, 1 / c.ESP_LOG_S, c.MAX_PEERS)
         self._all_lines = RateLimit(c.ALL_LOG_BURST, c.ALL_LOG_RATE, c.MAX_PEERS)
         self._datagrams: list[UdpDatagram] = []
         self._events: list[Event] = []
@@ -90,6 +91,11 @@ class Node:
         if allowed and len(self._events) < c.MAX_QUEUED:
             self._events.append(line)
         return allowed
+
+    def log_esp(self, peer: IPv4Address, line: LogEvent, now: float) -> None:
+        """A line about ESP that was refused."""
+        if self._esp_lines.allows((peer, line.mnemonic), now):
+            self.log_about(peer, line, now)
 
     def wants(self, topic: str) -> bool:
         return topic in self.debug or topic.removesuffix(" error") in self.debug

@@ -421,6 +421,17 @@ def test_other_refusals_have_their_lines(world: World) -> None:
     assert f"spi={out.spi:08X} seqno=00000007" in hub.log[-3]
 
 
+def test_esp_that_is_refused_again_and_again_is_told_once_a_minute(world: World) -> None:
+    hub, _ = up(world)
+    for _ in range(300):
+        hub.engine.esp_refused("replay", HUB, SPOKE, 0xABCD1234, 7, world.now)
+        hub.engine.esp_refused("invalid SPI", HUB, OTHER, 0xABCD1234, 7, world.now)
+        world.run(0.5)
+    hub.collect()
+    assert len([line for line in hub.log if "PKT_REPLAY_ERR" in line]) == 3
+    assert len([line for line in hub.log if "INV_SPI" in line]) == 3
+
+
 # --- configuration --------------------------------------------------------------------------------------------------
 
 
