@@ -162,9 +162,9 @@ class Core:
     def due_successor(self, sa: IsakmpSa, now: float) -> None:
         """Near its end, the newest SA of a peer is followed by another while there are IPsec SAs.
 
-        IOS waits for phase 2; strongSwan takes the IPsec SAs down with the last ISAKMP SA. Who is behind a NAT calls.
+        IOS waits for phase 2; strongSwan takes the IPsec SAs down with the last ISAKMP SA.
         """
-        if self.sas.best(sa.ends, None) is not sa or not self.flows.has_pairs(sa.ends) or sa.nat_peer:
+        if self.sas.best(sa.ends, None) is not sa or not self.flows.has_pairs(sa.ends):
             return
         crypto_map = self.map_between(sa.ends)
         if crypto_map is not None and not self.sas.initiating(sa.ends, None):

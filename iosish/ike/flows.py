@@ -72,6 +72,12 @@ class Flows:
     def has_pairs(self, ends: Ends) -> bool:
         return any(protection.pairs for protection in self._of_ends.get(ends, {}).values())
 
+    def udp_ports(self, ends: Ends) -> tuple[int, int] | None:
+        """Our port and the peer's, if the newest pair that there is with a peer is in UDP."""
+        pairs = [pair for protection in self.between(ends) for pair in protection.pairs]
+        newest = max(pairs, key=lambda pair: pair.created_at, default=None)
+        return None if newest is None else newest.outbound.udp_ports
+
     def obtain(self, flow: Flow) -> Protection | None:
         """The flow's entry, a new one if need be; None when there are too many."""
         protection = self._all.get(flow)

@@ -74,7 +74,8 @@ def begin(core: Core, ends: Ends, crypto_map: CryptoMap, now: float) -> tuple[Is
         return None
     node.say(ISAKMP, peer, "ISAKMP:(0):found peer pre-shared key matching %s", peer)
     sa_payload = policies.offer(offered)
-    sa = IsakmpSa(True, local, c.IKE_PORT, peer, c.IKE_PORT, core.sas.new_cookie(), bytes(c.COOKIE_OCTETS), now)
+    ports = core.flows.udp_ports(ends) or (c.IKE_PORT, c.IKE_PORT)  # RFC 3947 4: what has floated stays
+    sa = IsakmpSa(True, local, ports[0], peer, ports[1], core.sas.new_cookie(), bytes(c.COOKIE_OCTETS), now)
     sa.profile = None if profile is None else profile.name
     sa.negotiation = Negotiation(
         offered=offered,

@@ -14,7 +14,7 @@ from iosish.ike.config import IsakmpProfile
 from iosish.ike.payloads import Identification, IdType, Kind, Payload, VendorId
 from iosish.ipsec.sa import SaKey
 from iosish.ipsec.transforms import Mode
-from tests.ike.link import AES_SHA, HUB, PUBLIC, SPOKE, TRANSPORT, Station, World, config, usable
+from tests.ike.link import AES_SHA, HUB, POLICY, PUBLIC, SPOKE, TRANSPORT, Station, World, config, usable
 
 PRIVATE = IPv4Address("10.0.0.2")
 
@@ -150,6 +150,35 @@ def test_rekeying_and_deletes_behind_a_nat() -> None:
     hub.engine.clear_sa(None, world.now)
     world.run(3)
     assert passes(hub, spoke, nat)
+
+
+def test_a_hub_calls_a_spoke_behind_a_nat_by_the_port_that_its_esp_has() -> None:
+    """RFC 3947 4: what follows a phase 1 that has floated begins on port 4500."""
+    world = World()
+    hub, spoke, nat = behind_nat(world, sets=(TRANSPORT,))
+    spoke.request(HUB)
+    world.run()
+    sas, sent = set(hub.sas), len(hub.sent)
+    core = hub.engine._core
+    [old] = core.sas
+    core.sas.delete(old, "lost", world.now, tell=False)
+    core.phase1_lost(old.ends, world.now)
+    world.run(6)
+    assert {(message.local_port, message.peer_port) for message in hub.sent[sent:]} == {(4500, 40001)}
+    assert hub.states()[0] == "198.51.100.1 QM_IDLE 1002" and spoke.states()[0] == "172.16.15.2 QM_IDLE 1002"
+    assert set(hub.sas) == sas and passes(hub, spoke, nat)
+
+
+def test_the_successor_of_phase_1_begins_on_port_4500() -> None:
+    world = World()
+    short = replace(POLICY, lifetime_s=1000)
+    hub, spoke, _ = behind_nat(world, sets=(TRANSPORT,), policies=(short,))
+    spoke.request(HUB)
+    world.run(900)
+    sent = len(spoke.sent)
+    world.run(95)
+    assert {(message.local_port, message.peer_port) for message in spoke.sent[sent:]} == {(4500, 4500)}
+    assert len([state for state in hub.states() if "QM_IDLE" in state]) == 2
 
 
 def test_the_nat_gives_another_port_and_the_hub_follows() -> None:
