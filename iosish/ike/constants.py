@@ -28,6 +28,7 @@ REKEY_S = 30.0  # before the end of an SA: by one end ...
 REKEY_OTHER_S = 22.0  # ... by the other only if that one did not
 REKEY_JITTER_S = 3.0
 REKEY_SHARE = 0.25  # at most this share of a short life
+SWITCH_S = 0.5  # a peer may install a new pair no sooner than it has read the last message: so long the old one is used
 COLLISION_S = 5.0  # pairs that both ends made at once are not further apart
 REKEY_OCTETS = 256 * 1024  # before the end of the volume
 REKEY_OCTETS_SHARE = 0.1

@@ -300,6 +300,8 @@ class IkeEngine:
                 core.flows.due_idle(subject, now)
             case "rekey", Pair():
                 core.flows.due_rekey(subject, now)
+            case "switch", Pair():
+                core.flows.due_switch(subject)
             case "pair lifetime", Pair():
                 core.flows.due_lifetime(subject, now)
 

@@ -197,6 +197,10 @@ class Flows:
         protection.failures = 0
         node.cancel("retry", flow)
         self._core.pairs.add(pair)
+        if pair.initiator and any(other.sends and not other.worn for other in protection.pairs):
+            node.after("switch", pair, now + c.SWITCH_S)
+        else:
+            self._core.pairs.install_outbound(pair)
         node.after("pair lifetime", pair, pair.expires_at)
         node.after("rekey", pair, pair.expires_at - node.rekey_margin(pair.lifetime_s, pair.initiator))
         crypto_map = self.map_of(flow)
@@ -227,9 +231,11 @@ class Flows:
         for key, counted in pair.counted.items():
             total = protection.ended_in if key.inbound else protection.ended_out
             total.add(counted.since(pair.cleared.get(key, SaCounters())))
-        for deadline in ("pair lifetime", "rekey"):
+        for deadline in ("pair lifetime", "rekey", "switch"):
             node.cancel(deadline, pair)
         self._core.pairs.remove(pair)
+        if protection.pairs and not any(other.sends for other in protection.pairs):
+            self.due_switch(protection.pairs[0])
         node.say(
             IPSEC,
             flow.peer,
@@ -301,6 +307,11 @@ class Flows:
         if protection.wanted or pair.sent_at is not None or pair.received_at is not None:
             protection.renew = True
             self.drive(protection, now)
+
+    def due_switch(self, pair: Pair) -> None:
+        """Packets go by a new pair from here on."""
+        self._core.node.cancel("switch", pair)
+        self._core.pairs.install_outbound(pair)
 
     def due_lifetime(self, pair: Pair, now: float) -> None:
         self.pair_down(pair, "lifetime expired", now)

@@ -22,7 +22,7 @@ class Pair:
 
     Connection ids: IOS counts each direction. `sent_at` and `received_at`: when packets were last reported. `worn`: its
     volume is nearly used up. `counted` is what the plane last said of each of the two, `cleared` what that was when
-    counters were cleared.
+    counters were cleared. `sends`: the plane has the outbound SA.
     """
 
     flow: Flow
@@ -38,6 +38,7 @@ class Pair:
     outbound_id: int
     sent_at: float | None = None
     received_at: float | None = None
+    sends: bool = False
     worn: bool = False
     counted: dict[SaKey, SaCounters] = field(default_factory=dict)
     cleared: dict[SaKey, SaCounters] = field(default_factory=dict)
@@ -113,8 +114,14 @@ class Pairs:
         self._flow_id += 1
         return self._flow_id
 
-    def install(self, *sas: SecurityAssociation) -> None:
-        self._changes.append(SaChange(installed=sas))
+    def install_inbound(self, pair: Pair) -> None:
+        self._changes.append(SaChange(installed=(pair.inbound,)))
+
+    def install_outbound(self, pair: Pair) -> None:
+        """The newest is what packets go by."""
+        if not pair.sends:
+            pair.sends = True
+            self._changes.append(SaChange(installed=(pair.outbound,)))
 
     def withdraw(self, *sas: SecurityAssociation) -> None:
         self._changes.append(SaChange(removed=tuple(key_of(sa) for sa in sas)))
@@ -136,7 +143,7 @@ class Pairs:
             if not those:
                 del self._inside[inside]
         self.free_spi(pair.inbound.spi)
-        self.withdraw(pair.inbound, pair.outbound)
+        self.withdraw(pair.inbound, *((pair.outbound,) if pair.sends else ()))
 
     def take_changes(self) -> list[SaChange]:
         taken, self._changes = self._changes, []

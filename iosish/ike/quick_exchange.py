@@ -129,7 +129,6 @@ def commit(core: Core, quick: QuickMode, now: float) -> None:
     if core.pairs.outbound(quick.peer, quick.pair.outbound.spi) is not None:
         fail(core, quick, "SPI is in use", now)  # another exchange with the same one was faster
     else:
-        core.pairs.install(quick.pair.outbound)
         finish(core, quick, now)
 
 

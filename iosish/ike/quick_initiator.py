@@ -94,7 +94,7 @@ def take_second(core: Core, quick: QuickMode, message: Received, opened: Opened,
             shared = quick.own.shared(public.value)
         quick.nonce_r, quick.iv, quick.own = nonce, opened.iv, None
         quick.pair = esp_pair.build(core, quick, choice, shared, now)
-        core.pairs.install(quick.pair.inbound, quick.pair.outbound)
+        core.pairs.install_inbound(quick.pair)
         digest = keymat.hash_3(keys, quick.message_id, quick.nonce_i + quick.nonce_r)
         quick_exchange.send(core, quick, digest, 0, b"", now, expects_answer=False)
         quick_exchange.finish(core, quick, now)

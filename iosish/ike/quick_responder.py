@@ -94,7 +94,7 @@ def respond(core: Core, sa: IsakmpSa, message: Received, now: float) -> None:
         quick.own = None
         rest = packet.encode_payloads(payloads)
         digest = keymat.hash_2(keys, message_id, quick.nonce_i, rest)
-        core.pairs.install(quick.pair.inbound)
+        core.pairs.install_inbound(quick.pair)
         core.pairs.await_use(quick.pair, quick)
         quick.set_step(core, QM_R_QM2)
         quick_exchange.send(core, quick, digest, payloads[0].kind, rest, now, expects_answer=True)

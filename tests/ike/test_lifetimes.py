@@ -82,6 +82,31 @@ def test_a_flow_goes_on_counting_over_a_rekey(world: World) -> None:
     assert counted() == (0, 0, 0)
 
 
+def test_a_new_pair_is_sent_by_when_the_peer_has_had_time_to_install_it(world: World) -> None:
+    """strongSwan installs it only when it has read the last message, which a packet by it may overtake."""
+    _, spoke = up(world, lifetime_s=600)
+    old = spoke.outbound(HUB)
+    while len(spoke.inbound(HUB)) == 1:
+        assert world.step(world.now + 600)
+    assert spoke.outbound(HUB) == old
+    world.run(1)
+    new = spoke.outbound(HUB)
+    assert new is not None and new != old and usable(world, HUB, SPOKE)
+
+
+def test_a_new_pair_is_sent_by_at_once_when_the_old_one_goes(world: World) -> None:
+    _, spoke = up(world, lifetime_s=600)
+    old = spoke.outbound(HUB)
+    assert old is not None
+    while len(spoke.inbound(HUB)) == 1:
+        assert world.step(world.now + 600)
+    pair = spoke.engine._core.pairs.outbound(HUB, old.spi)
+    assert pair is not None
+    spoke.engine._core.flows.pair_down(pair, "deleted", world.now)
+    spoke.collect()
+    assert spoke.outbound(HUB) not in (None, old)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_day_of_rekeying_under_both_ends_that_want_it(seed: int) -> None:
     world = World(seed)
