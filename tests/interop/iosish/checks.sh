@@ -87,8 +87,9 @@ called() { # a spoke that knows iosish, and has no SA with it any more, calls: s
     local each=${1:-spoke3} number ours
     ours=$(nbma "$LAB_SUT")
     number=$(sw "$each" --list-sas | grep -B 2 "remote.* @ $ours" | grep -oE '#[0-9]+' | head -1)
+    rt "$each" ping -n -q -c 100 -i 0.02 -W 1 192.168.0.2 >/dev/null & # it needs one at once: iosish waits a moment
     sw "$each" --terminate --ike-id "${number#?}" >/dev/null 2>&1
-    rt "$each" ping -n -q -c 5 -i 0.5 -W 1 192.168.0.2 >/dev/null
+    wait $!
     within 15 "$each has called" has 'show crypto isakmp sa' "$ours  *$(nbma "$each")  *QM_IDLE"
     at_once "and pings iosish directly" one_hop "$each"
 }
