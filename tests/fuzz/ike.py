@@ -296,7 +296,7 @@ def ike_insider() -> Decoder:
         if len(packet) < 2:
             return False
         step, first, chain = packet[0] % 5, packet[1], packet[2:]
-        if step > 2 and hub.up:
+        if step > 2 and hub.up and standing:
             return standing[0].send(step, first, chain, next(numbers))
         peer = Insider(hub, next(numbers).to_bytes(8, "big"))
         if not peer.begin(step):
