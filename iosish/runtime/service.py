@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -26,6 +27,7 @@ RELOAD_AFTER_S = 0.2
 
 def serve(options: RouterOptions, grammar: Grammar | None = None) -> int:
     """Run a router until SIGTERM or SIGINT; a reload starts it anew in the same process. Gives the exit status."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # keys must not be left in the core of one that crashed
     grammar = grammar or load_grammar(resources.folder("grammar"))
     gc.freeze()
     while asyncio.run(_serve(options, grammar)):

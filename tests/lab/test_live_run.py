@@ -85,6 +85,10 @@ def test_a_service_logs_ends_on_a_signal_and_leaves_nothing(
     assert rows["FastEthernet0/0"] == rows["Tunnel0"] == ["up", "up"]
     assert "10.0.0.1/24" in host.ip("-o", "addr", "show", "eth7")
     assert "Tunnel0" in host.ip("link")
+    for process in (router.pid, *Path(f"/proc/{router.pid}/task/{router.pid}/children").read_text().split()):
+        limits = Path(f"/proc/{process}/limits").read_text().splitlines()
+        [core] = [line.split() for line in limits if line.startswith("Max core file size")]
+        assert core[4:6] == ["0", "0"]
     router.send_signal(number)
     _, complaints = router.communicate(timeout=20)
     assert router.returncode == 0
