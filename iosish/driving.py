@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from iosish.config.model import Config
-from iosish.desired import EspRefusal, LinkState, Plane, SaChange
+from iosish.desired import Desired, EspRefusal, LinkState, Plane, SaChange
 from iosish.engine import Datagram, Event, LogEvent, UdpDatagram
 from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.router import Router
@@ -147,10 +147,10 @@ class Driving(ABC):
         changes = self.router.sa_changes()
         changed, messages = self.router.changed(), self.router.ike_datagrams()
         self._install(changes, inbound=True)
-        if changed and not self.router.desired.ike:
-            self._send_ike(messages)  # what says that IKE ends here leaves before its sockets close
-            messages = []
         if changed:
+            stays = _stays(self.router.desired)
+            self._send_ike(message for message in messages if not stays(message))
+            messages = [message for message in messages if stays(message)]
             self.plane.apply(self.router.desired)
         if not any(change.removed for change in changes):
             self._send_ike(messages)  # a peer may take nothing by a new SA before the last message of its exchange
@@ -193,3 +193,11 @@ class Driving(ABC):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _stays(desired: Desired) -> Callable[[UdpDatagram], bool]:
+    """Says of a message whether it can leave in this picture: IKE may end there, or have an address no longer."""
+    if not desired.ike:
+        return lambda message: False
+    own = {address.ip for link in desired.links.values() if link.up for address in link.addresses}
+    return lambda message: message.local in own

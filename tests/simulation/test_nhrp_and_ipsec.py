@@ -321,6 +321,28 @@ def test_b4_protection_on_one_side_only_heals_when_the_other_follows(read: Read)
     assert leaks == []
 
 
+# --- another address ------------------------------------------------------------------------------------------------
+
+
+def test_a_spoke_that_gets_another_address_is_registered_by_it_at_once(read: Read) -> None:
+    """What it had by the old one ends while it still has that, so that the hub lets its unique address move."""
+    wider = "interface FastEthernet0/1\n ip address 172.16.25.1 255.255.255.248\n"
+    lines = (
+        "interface Tunnel0\n tunnel source FastEthernet0/0\ninterface FastEthernet0/0\n ip address {} 255.255.255.248\n"
+    )
+    lab = make(read, {"R2": lines.format(NBMA["R2"]), "R5": wider})
+    run(lab, 15.0)
+    assert answers(lab, "R2")
+    lab["R2"].configure(read(with_lines(texts()["R2"], lines.format("172.16.25.5"))))
+    run(lab, 3.0)
+    assert answers(lab, "R2")
+    assert {str(state.peer) for state in lab["R1"].router.ike_state(lab.world.now).flows} == {
+        "172.16.25.5",
+        NBMA["R3"],
+        NBMA["R4"],
+    }
+
+
 # --- idle SAs -------------------------------------------------------------------------------------------------------
 
 
