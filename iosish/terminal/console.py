@@ -5,6 +5,7 @@ It imports next to nothing, so that the first prompt is there at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -91,11 +92,13 @@ def _run_console(connection: socket.socket) -> int:
     except OSError:
         pass  # the router, or the terminal, has gone
     finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # it has been closed
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         if last != b"\n":
-            print(flush=True)
+            with contextlib.suppress(OSError):
+                print(flush=True)
     return FINE
 
 

@@ -268,6 +268,16 @@ def test_the_terminal_is_put_back_however_the_console_ends(running: Running, how
     os.close(slave)
 
 
+def test_a_terminal_that_is_closed_ends_the_console_without_a_word(running: Running) -> None:
+    master, slave = pty.openpty()
+    console = client(running.path, stdin=slave, stdout=slave, stderr=subprocess.PIPE)
+    os.close(slave)
+    read_until(master, b"R1>")
+    os.close(master)
+    _, said = console.communicate(timeout=CEILING_S)
+    assert said == b""
+
+
 def test_the_end_of_the_router_ends_the_console(tmp_path: Path) -> None:
     master, slave = pty.openpty()
     with Running(tmp_path / "control" / "R1") as server:
