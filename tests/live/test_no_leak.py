@@ -14,24 +14,25 @@ from tests.live.conftest import lab_of
 from tests.live.crypto import (
     BUMP,
     PROTECTED,
+    SECONDS,
     expect_encrypted_cloud,
     expect_ping,
     leaks_since,
     sending,
     spis,
 )
-from tests.live.lab import HUB, Lab, until
+from tests.live.lab import HUB, SPOKES, Lab, until
 from tests.live.terminal import Terminal
-from tests.live.wire_watch import ESP, NBMA, WireWatch
+from tests.live.wire_watch import ESP, GRE, NBMA, WireWatch
 
 pytestmark = pytest.mark.live
 
 NOBODY = "192.168.0.99"
-#: Tunnel addresses, one that nobody has, networks behind other routers; large ones that must not be cut.
+#: Tunnel addresses, one that nobody has, networks behind other routers; what is too large, and what dies on its way.
 SENDERS = {
     "R1": ("192.168.0.2", "10.3.3.3", NOBODY),
     "R2": (HUB, "192.168.0.3", "10.4.4.4", "10.3.3.3 -s 1400 -M do", NOBODY),
-    "R4": ("10.2.2.2",),
+    "R4": ("10.2.2.2", "10.1.1.1 -t 1"),
 }
 
 
@@ -131,6 +132,11 @@ CHANGES = {
         "no ip route 0.0.0.0 0.0.0.0 172.16.25.1",
         "ip route 0.0.0.0 0.0.0.0 172.16.25.1",
     ),
+    "a narrow way": (
+        "R5",
+        "interface FastEthernet0/1\n ip mtu 1300",
+        "interface FastEthernet0/1\n no ip mtu",
+    ),
     "uplink shut": ("R2", "interface FastEthernet0/0\n shutdown", "interface FastEthernet0/0\n no shutdown"),
 }
 
@@ -144,6 +150,22 @@ def test_lines_taken_away_and_given_back(busy: Lab, change: str) -> None:
         time.sleep(0.3)
     finally:
         busy.configure(router, back)
+
+
+def test_protection_taken_off_and_put_on_again(busy_lab: Lab) -> None:
+    """Only who has no such line sends in the clear; the others neither answer it nor take it."""
+    expect_encrypted_cloud(busy_lab, 60.0)
+    began = time.time()
+    with WireWatch(busy_lab) as watch:
+        busy_lab.configure("R2", "interface Tunnel0\n no tunnel protection ipsec profile MyProfile")
+        gre = until(lambda: [seen for seen in watch.packets() if seen.protocol == GRE], "R2 sends in the clear")
+        assert {str(packet.source) for packet in gre} == {NBMA["R2"]}
+        until(lambda: SPOKES["R2"] not in busy_lab.up_peers("R1"), "R2 is not UP on the hub", SECONDS)
+        busy_lab.configure("R2", "interface Tunnel0\n tunnel protection ipsec profile MyProfile")
+        line_at = {**dict.fromkeys(PROTECTED, began), "R2": time.time()}
+        expect_encrypted_cloud(busy_lab, 60.0)
+        leaks = leaks_since(watch, line_at)
+        assert not leaks, "\n".join(leaks[:20])
 
 
 def test_a_cable_cut_and_joined(busy: Lab) -> None:
