@@ -51,6 +51,7 @@ DH_COST = 8  # of what one `wake` computes, see `work.cost`
 MAX_SPOILT = 3  # messages of one phase 1 that cost Diffie-Hellman in vain; beyond, it takes nothing any more
 MAX_WORK = 4096  # messages that wait for Diffie-Hellman
 PEER_BURST, PEER_RATE = 500, 200.0  # messages of one address, per second
+FIRST_BURST, FIRST_RATE = 5000, 4000.0  # first messages of all: there has to be time for who is up
 DH_BURST, DH_RATE = 64, 10.0  # answers that cost Diffie-Hellman, to one address
 AGGRESSIVE_BURST, AGGRESSIVE_RATE = 200, 50.0  # first messages of aggressive mode, of all: each costs
 NOTIFY_BURST, NOTIFY_RATE = 3, 0.5  # unprotected notifies to one address

@@ -257,6 +257,8 @@ class IkeEngine:
                     retransmission.answer_again(core.node, known, now)
                 else:
                     core.node.counters["unexpected message"] += 1
+            elif not core.node.firsts.allows(None, now):
+                core.node.counters["rate limit"] += 1
             elif header.exchange == Exchange.MAIN:
                 main_mode.respond(core, message, now)
             else:

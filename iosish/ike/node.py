@@ -37,6 +37,7 @@ class Node:
         self.counters: Counter[str] = Counter()
         self.debug: frozenset[str] = frozenset()
         self.senders = RateLimit(c.PEER_BURST, c.PEER_RATE, c.MAX_PEERS)
+        self.firsts = RateLimit(c.FIRST_BURST, c.FIRST_RATE, 1)
         self.notifies = RateLimit(c.NOTIFY_BURST, c.NOTIFY_RATE, c.MAX_PEERS)
         self.recoveries = RateLimit(c.RECOVERY_BURST, c.RECOVERY_RATE, c.MAX_PEERS)
         self.exchanges = RateLimit(c.DH_BURST, c.DH_RATE, c.MAX_PEERS)

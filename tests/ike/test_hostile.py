@@ -12,7 +12,7 @@ import pytest
 from iosish.engine import LogEvent, UdpDatagram
 from iosish.ike import attributes, dh, notices, packet
 from iosish.ike.attributes import SECONDS, Attribute, Phase1, Protocol
-from iosish.ike.constants import DH_BURST, DH_COST, DH_RATE, MAX_HALF_OPEN_PER_PEER, MAX_SPOILT
+from iosish.ike.constants import DH_BURST, DH_COST, DH_RATE, FIRST_BURST, FIRST_RATE, MAX_HALF_OPEN_PER_PEER, MAX_SPOILT
 from iosish.ike.engine import IkeEngine
 from iosish.ike.packet import Exchange
 from iosish.ike.payloads import Delete, KeyExchange, Nonce, Notification, NotifyType, Sa
@@ -76,6 +76,18 @@ def test_a_flood_of_first_messages_costs_no_diffie_hellman_and_no_memory_that_la
     hub.wake(200.0)
     assert hub.state(200.0).isakmp == ()
     assert hub.next_wake() is None
+
+
+def test_a_flood_leaves_time_for_who_is_up() -> None:
+    """However many made-up addresses there are, only so many of their messages are looked at."""
+    hub = IkeEngine(random.Random(2))
+    hub.configure(config(HUB), 0.0)
+    answered = 0
+    for number in range(1, 15001):
+        hub.receive(from_peer(number, first_message(number)), number / 15000)
+        answered += len(hub.datagrams())
+    assert FIRST_BURST <= answered <= FIRST_BURST + FIRST_RATE
+    assert hub.state(1.0).counters["rate limit"] == 15000 - answered
 
 
 def test_a_flood_does_not_keep_a_peer_out() -> None:
