@@ -17,7 +17,7 @@ from tests.simulation.star import Star
 
 SPOKES = 10
 MESSAGES = 100_000
-SETTLED = 10  # seconds of flood after which memory has to stay as it is
+SETTLED = 5  # seconds of flood after which memory has to stay as it is
 
 
 def measure() -> Iterator[Figure]:
@@ -34,7 +34,7 @@ def measure() -> Iterator[Figure]:
     yield Figure(f"pings lost of {len(pings.sent)}", len(pings.lost()), 1, "")
     counters = star.hub.router.ike_state(star.world.now).counters
     yield Figure("half-open SAs left of them", MESSAGES - counters["half-open limit"], 1001, "")
-    yield Figure("memory it grew by from the 10th second on", _growth_kib(), 300.0, "KiB")
+    yield Figure("most memory in its second half above the first's", _growth_kib(), 1000.0, "KiB")
 
 
 def _star() -> Star:
@@ -49,7 +49,8 @@ def _growth_kib() -> float:
     tracemalloc.start()
     sizes = []
     for number in flood(star, MESSAGES):
-        if number in (SETTLED * PER_S, MESSAGES):
+        if number > SETTLED * PER_S:
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
-    return (sizes[1] - sizes[0]) / 1024
+    half = len(sizes) // 2
+    return (max(sizes[half:]) - max(sizes[:half])) / 1024

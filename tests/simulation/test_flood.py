@@ -45,7 +45,7 @@ def test_it_costs_no_diffie_hellman_and_no_memory_and_no_spoke(read: Read, monke
         assert star.registered() == star.answered() == SPOKES
     tracemalloc.stop()
     assert computed == 0
-    assert max(sizes[2:]) - sizes[1] < 300_000
+    assert max(sizes[2:]) - sizes[1] < 6_000_000  # what has been dropped waits for its deadline to surface; no more
     state = star.hub.router.ike_state(star.world.now)
     assert len(state.isakmp) <= 1000 + 2 * SPOKES
     assert state.counters["half-open limit"] >= MESSAGES - 1000 - PER_S

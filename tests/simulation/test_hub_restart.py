@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iosish.plane.memory.world import World
-from tests.simulation.encrypted_lab import Read
+from tests.simulation.encrypted_lab import CLEARS, Read, clear
 from tests.simulation.star import Star
 
 SPOKES = 100
@@ -38,6 +38,21 @@ def test_all_are_back_when_it_was_off_for_long_and_the_lines_are_bad(read: Read)
     before = star.given_up()
     star.world.run_until(star.world.now + 300.0)
     assert star.given_up() == before
+
+
+@pytest.mark.parametrize("command", CLEARS)
+def test_a_clear_on_the_hub_costs_all_spokes_seconds(read: Read, command: str) -> None:
+    star = Star(World(4), read, SPOKES // 2, hub_thinks_s=0.01)
+    assert star.all_up_within(30.0) is not None
+    star.world.run_until(star.world.now + 30.0)
+    clear(star.hub, command)
+    star.world.run_until(star.world.now + 6.0)
+    assert star.registered() == star.answered() == SPOKES // 2
+    assert star.given_up() == {}
+    star.world.run_until(star.world.now + 60.0)
+    state = star.hub.router.ike_state(star.world.now)
+    assert len([sa for sa in state.isakmp if sa.active]) <= 2 * len(state.flows)
+    assert all(len(flow.inbound) <= 2 for flow in state.flows)
 
 
 def test_the_hub_holds_as_much_after_many_restarts_as_before(read: Read) -> None:
