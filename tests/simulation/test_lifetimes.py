@@ -51,9 +51,9 @@ def ike_sas(lab: SimLab, name: str) -> int:
     return sum(len(flow.inbound) + len(flow.outbound) for flow in flows)
 
 
-@pytest.mark.parametrize(("seed", "loss"), [(1, 0.0), (2, 0.0), (3, 0.0)])
-def test_rekeying_by_time_for_hours_loses_nothing(read: Read, seed: int, loss: float) -> None:
-    lab = make(read, everywhere(SHORT.format(phase1=1000, phase2=300)), seed=seed, loss=loss)
+@pytest.mark.parametrize("seed", range(2))
+def test_rekeying_by_time_for_hours_loses_nothing(read: Read, seed: int) -> None:
+    lab = make(read, everywhere(SHORT.format(phase1=1000, phase2=300)), seed=seed)
     leaks = Leaks(lab)
     run(lab, 15.0)
     to_hub, to_spoke, back = (
@@ -75,10 +75,9 @@ def test_rekeying_by_time_for_hours_loses_nothing(read: Read, seed: int, loss: f
         assert plane_sas(lab, name) == ike_sas(lab, name)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_lives_of_the_classic_lab_for_more_than_a_day(read: Read, seed: int) -> None:
+def test_the_lives_of_the_classic_lab_for_more_than_a_day(read: Read) -> None:
     """86,400 s of phase 1, 3,600 s of phase 2."""
-    lab = make(read, seed=seed)
+    lab = make(read)
     leaks = Leaks(lab)
     run(lab, 15.0)
     pings = Flow(lab["R2"], "192.168.0.3", 20.0)
@@ -93,7 +92,7 @@ def test_the_lives_of_the_classic_lab_for_more_than_a_day(read: Read, seed: int)
         assert not before & idle(lab, "R1", name) and idle(lab, "R1", name), name
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_rekeying_by_volume_loses_nothing(read: Read, seed: int) -> None:
     """2,560 kB, of which the last 256 are for the rekeying."""
     lab = make(read, everywhere("crypto ipsec security-association lifetime kilobytes 2560\n"), seed=seed)
