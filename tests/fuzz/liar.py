@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
+from itertools import cycle
 from random import Random
 from typing import Any, cast
 
 from iosish.engine import UdpDatagram
 from iosish.ike import packet
-from iosish.ike.config import IkeConfig, Keepalive
+from iosish.ike.config import IkeConfig, IsakmpProfile, Keepalive
 from iosish.ike.engine import IkeEngine
 from iosish.ike.errors import PacketError
 from iosish.ike.payloads import Payload
@@ -28,6 +29,12 @@ STEPS_UNTIL_SILENCE = 1000
 SILENCE_S = 700.0
 EVER_S = 10**9
 SAS_MAX, ISAKMP_SAS_MAX = 200, 100
+#: How the liar is configured, one after the other.
+LIVES: tuple[dict[str, object], ...] = (
+    {},
+    {"pfs": 2},
+    {"profiles": {"A": IsakmpProfile("A", (IPv4Network("0.0.0.0/0"),), aggressive=True)}, "isakmp_profile": "A"},
+)
 _ENCODE = packet.encode_payloads
 
 
@@ -77,6 +84,7 @@ class Conversation:
 
     def __init__(self) -> None:
         self.world = World()
+        self._lives = cycle(LIVES)
         self.chance = Random(0)
         self.engine = self._add(HUB)
         self.honest = self._add(SPOKE)
@@ -89,9 +97,10 @@ class Conversation:
         self.world.rules.append(self._spoil_outside)
 
     def _add(self, address: IPv4Address) -> Station:
-        station = self.world.add(address, self._settings(address))
+        settings = self._settings(address)
+        station = self.world.add(address, settings)
         station.engine = IkeEngine(Random(str(address)), OwnGroups(address), TOPICS)
-        station.engine.configure(self._settings(address), self.world.now)
+        station.engine.configure(settings, self.world.now)
         return station
 
     def _add_liar(self) -> Station:
@@ -99,13 +108,13 @@ class Conversation:
         station.engine = cast("IkeEngine", Lying(station.engine, lambda: self.chance))
         return station
 
-    @staticmethod
-    def _settings(address: IPv4Address) -> IkeConfig:
+    def _settings(self, address: IPv4Address) -> IkeConfig:
         changes: dict[str, object] = {"policies": (replace(POLICY, lifetime_s=EVER_S),), "lifetime_s": EVER_S}
         if address == OTHER:
             changes.update(
                 policies=(replace(POLICY, lifetime_s=300),), lifetime_s=120, udp_forced=True, sets=(TRANSPORT,)
             )
+            changes.update(next(self._lives))
         if address == HUB:
             changes.update(sets=(TRANSPORT,), keepalive=Keepalive(10, 2, periodic=True))
         return config(address, **changes)
