@@ -8,12 +8,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from ipaddress import IPv4Address
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
 
-from iosish.desired import Desired
+from iosish.desired import Desired, KernelRoute
 from iosish.engine import UdpDatagram
 from iosish.forwarding import ipv4
 from iosish.plane.udp_4500 import MESSAGE_MAX
@@ -130,6 +131,27 @@ def test_a_message_waits_for_the_address_that_it_leaves_from(pair: Pair) -> None
         *(spoke_says(port, MESSAGE, local=moved) for port in (500, 4500)),
     )
     assert {message.peer for message in heard(pair.hub, 2)} == {moved}
+
+
+def _both_seen(eyes: Eyes, destination: IPv4Address) -> bool:
+    return sum(packet[16:20] == destination.packed for packet in eyes.seen()) == 2
+
+
+def test_a_message_waits_for_the_route_that_an_address_took_along(pair: Pair) -> None:
+    """The kernel lets a default route go with the address of its subnet, although another one comes."""
+    beyond = IPv4Address("203.0.113.1")
+    default = frozenset({KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", HUB)})
+
+    def at(own: IPv4Address) -> Desired:
+        return replace(open_(picture(own, SPOKE_INSIDE, {9: HUB})), routes=default)
+
+    pair.spoke.apply(at(SPOKE))
+    for last in range(10, 20):
+        moved = IPv4Address(f"172.16.0.{last}")
+        with Eyes(pair.hub.space) as eyes:
+            said = (UdpDatagram(moved, port, beyond, port, MESSAGE) for port in (500, 4500))
+            pair.spoke.breath(at(moved), *said)
+            eventually(partial(_both_seen, eyes, beyond), "both messages")
 
 
 def test_a_farewell_leaves_before_the_ports_close(pair: Pair) -> None:

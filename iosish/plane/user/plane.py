@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Interface
 
@@ -42,6 +42,8 @@ from iosish.plane.user.mss_clamp import MssClamp
 
 #: Steps that failed are tried again this much later.
 RETRY_S = 2.0
+#: An address that goes takes others of its subnet and routes along: the kernel is looked at again, so often at most.
+PASSES = 3
 #: The kernel's tables changed while they were read: read them again this much later.
 READ_AGAIN_S = 0.05
 
@@ -298,7 +300,18 @@ class UserPlane:
         observed = await self._observe()
         self._name_devices(desired, observed)
         self._reasons.clear()
-        steps = plan(desired, observed, self._owned(), self._devices)
+        for _ in range(PASSES):
+            steps = plan(desired, observed, self._owned(), self._devices)
+            if not steps:
+                break
+            await self._apply_steps(desired, observed, steps)
+            observed = await self._observe()
+            if self._reasons:
+                break
+        self._clamp(desired, observed)
+        self._report(desired, observed)
+
+    async def _apply_steps(self, desired: Desired, observed: Observed, steps: Iterable[Step]) -> None:
         failed: set[str | None] = set()
         for step in steps:
             if step.device is not None and step.device in failed:
@@ -317,10 +330,6 @@ class UserPlane:
                     self._reasons.update(dict.fromkeys(held, str(error)))
                 if step.device is not None and step.rank < AddAddress.rank:
                     failed.add(step.device)
-        if steps:
-            observed = await self._observe()
-        self._clamp(desired, observed)
-        self._report(desired, observed)
 
     def _clamp(self, desired: Desired, observed: Observed) -> None:
         clamps: dict[str, int] = {}
