@@ -83,6 +83,8 @@ def test_nothing_is_forwarded_before_there_are_guards(space: Namespace) -> None:
     def forwards() -> bool:
         return space.run("cat", "/proc/sys/net/ipv4/ip_forward").stdout == "1\n"
 
+    # A new namespace takes over what the machine does.
+    space.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward")
     with Node(space) as node:
         assert not forwards()
         node.apply(guarded(CLOUD))
