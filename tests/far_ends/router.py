@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
-from tests.lab.laboratory import CEILING_S, IOSISH, Laboratory
+from tests.lab.laboratory import CEILING_S, ENDS_WITH_US, IOSISH, Laboratory
 from tests.live.lab import until
 from tests.user_plane.node import Namespace
 
@@ -28,7 +28,7 @@ class Router(Laboratory):
     def __enter__(self) -> Router:
         with self.log_path.open("w") as log:
             self._process = subprocess.Popen(
-                [*IOSISH, *self._arguments], stdout=log, stderr=subprocess.STDOUT, env=self.environment
+                [*ENDS_WITH_US, *IOSISH, *self._arguments], stdout=log, stderr=subprocess.STDOUT, env=self.environment
             )
         until(lambda: self.look("show clock"), "the router answers", CEILING_S)
         return self

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from tests.lab.laboratory import ENDS_WITH_US
 from tests.live.lab import until
 from tests.user_plane.node import CEILING_S, Namespace
 
@@ -52,7 +53,7 @@ swanctl {{ load = random sha1 }}
         # Its pid file lies in /run, which the namespaces of other tests share.
         started = f"mount -t tmpfs tmpfs /run && exec {CHARON}"
         self._process = subprocess.Popen(
-            ["ip", "netns", "exec", self.space.name, "sh", "-c", started],
+            [*ENDS_WITH_US, "ip", "netns", "exec", self.space.name, "sh", "-c", started],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=self._environment,

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 IOSISH = (sys.executable, "-m", "iosish")
+#: Put before a service's command: it ends with the tests, also when these are killed.
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 #: No wait in a test takes longer, unless something is broken.
 CEILING_S = 20.0
 

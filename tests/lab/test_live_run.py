@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.laboratory import IOSISH, Laboratory, eventually
+from tests.lab.laboratory import ENDS_WITH_US, IOSISH, Laboratory, eventually
 from tests.user_plane.changes import Changes
 
 pytestmark = pytest.mark.live
@@ -70,7 +70,7 @@ def test_a_service_logs_ends_on_a_signal_and_leaves_nothing(
 ) -> None:
     before = host.ip("-o", "-4", "addr"), host.ip("route")
     router = subprocess.Popen(
-        [*IOSISH, *arguments(host, config)],
+        [*ENDS_WITH_US, *IOSISH, *arguments(host, config)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -118,7 +118,7 @@ def test_what_cannot_run(laboratory: Laboratory, host: Host, config: Path) -> No
     assert done.stderr == "iosish: cannot enter the namespace no-such-namespace: No such file or directory\n"
     config.write_text("hostname Edge\nnonsense\ninterface Loopback0\n")
     router = subprocess.Popen(
-        [*IOSISH, *arguments(host, config)],
+        [*ENDS_WITH_US, *IOSISH, *arguments(host, config)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -134,7 +134,7 @@ def test_what_cannot_run(laboratory: Laboratory, host: Host, config: Path) -> No
 def test_a_router_without_an_interface_runs_too(laboratory: Laboratory, host: Host, config: Path) -> None:
     config.write_text("hostname Edge\n")
     router = subprocess.Popen(
-        [*IOSISH, *arguments(host, config)],
+        [*ENDS_WITH_US, *IOSISH, *arguments(host, config)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=laboratory.environment,
