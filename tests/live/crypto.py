@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from tests.lab.laboratory import IOSISH
 from tests.live.lab import SPOKES, Lab, until
@@ -82,21 +83,22 @@ def leaks_since(watch: WireWatch, line_at: Mapping[str, float]) -> list[str]:
 def sending(lab: Lab, senders: Mapping[str, tuple[str, ...]]) -> Iterator[None]:
     """Somebody in each router's namespace sends to inner addresses all the time, by the kernel's routes."""
     with ExitStack() as stack:
-        for router, targets in senders.items():
-            for target in targets:
-                stack.enter_context(_ping(lab, router, target))
+        begun = [stack.enter_context(_ping(lab, router, target)) for router in senders for target in senders[router]]
+        for name in begun:
+            until(lambda name=name: name.read_text() == "ping\n", "ping runs")  # type: ignore[misc]
         yield
 
 
 @contextmanager
-def _ping(lab: Lab, router: str, target: str) -> Iterator[None]:
+def _ping(lab: Lab, router: str, target: str) -> Iterator[Path]:
+    """Gives where the name of the process stands: it becomes `ping` in the router's namespace."""
     command = [*IOSISH, "lab", "exec", router, "--name", lab.name, "--", "ping", "-q", "-n", "-i", "0.05"]
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(
         [*command, *target.split()], env=lab.environment, stdin=quiet, stdout=quiet, stderr=quiet
     )
     try:
-        yield
+        yield Path(f"/proc/{process.pid}/comm")
     finally:
         assert process.poll() is None, f"{router} stopped sending to {target}"
         process.terminate()
