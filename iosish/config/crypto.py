@@ -50,17 +50,11 @@ DEFAULT_POLICIES = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class AddressKey:
-    """`crypto isakmp key K address A [MASK] [no-xauth]`: `key` in clear, or `sealed` as type 6.
-
-    The address 0.0.0.0 stands for everybody, as IOS prints it, whatever its mask.
-    """
+class Peers:
+    """`address A [MASK]`: 0.0.0.0 stands for everybody, as IOS prints it, whatever its mask."""
 
     address: IPv4Address
     mask: IPv4Address = HOST
-    key: str | None = field(default=None, repr=False)
-    sealed: str | None = field(default=None, repr=False)
-    no_xauth: bool = False
 
     def __post_init__(self) -> None:
         address = masked(self.address, self.mask)
@@ -71,6 +65,15 @@ class AddressKey:
     @property
     def network(self) -> IPv4Network:
         return network(self.address, ANY if self.address == ANY else self.mask)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressKey(Peers):
+    """`crypto isakmp key K address A [MASK] [no-xauth]`: `key` in clear, or `sealed` as type 6."""
+
+    key: str | None = field(default=None, repr=False)
+    sealed: str | None = field(default=None, repr=False)
+    no_xauth: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +155,10 @@ class SelfIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class MatchAddress:
-    """`match identity address A [MASK] [VRF]`; 0.0.0.0 stands for everybody, whatever its mask."""
+class MatchAddress(Peers):
+    """`match identity address A [MASK] [VRF]`."""
 
-    address: IPv4Address
-    mask: IPv4Address = HOST
     vrf: str | None = None
-
-    def __post_init__(self) -> None:
-        address = masked(self.address, self.mask)
-        object.__setattr__(self, "address", address)
-        if address == ANY and self.mask == ANY:
-            object.__setattr__(self, "mask", HOST)
-
-    @property
-    def network(self) -> IPv4Network:
-        return network(self.address, ANY if self.address == ANY else self.mask)
 
 
 @dataclass(frozen=True, slots=True)
