@@ -58,7 +58,6 @@ class Router:
         self._reasons_said: dict[str, str] = {}
         self._maps: dict[str, str] = {}
         self._single: dict[str, frozenset[IPv4Address]] = {}
-        self._guards: frozenset[KernelRoute] = frozenset()
 
     # What the driver tells
 
@@ -227,7 +226,6 @@ class Router:
         self._sockets.configure(ike.maps, now)
         self._maps = {name: tag for tag, crypto_map in ike.maps.items() for name in crypto_map.interfaces}
         self._single = {name: peers for name in self._maps if (peers := _only_peer(self.config.interfaces[name]))}
-        self._guards = self._guard_routes()
         self._nhrp_version = None
         self._settle(now)
 
@@ -345,7 +343,7 @@ class Router:
             tunnels[name] = tunnel
         for name in set(self._adjacencies) - set(tunnels):
             del self._adjacencies[name]
-        return Desired(links, self._routes() | self._guards, neighbours, tunnels, ike=bool(self._maps))
+        return Desired(links, self._routes() | self._guard_routes(), neighbours, tunnels, ike=bool(self._maps))
 
     def _indexes(self, tunnel: str, peers: set[IPv4Address]) -> dict[IPv4Address, int]:
         """An index for each peer of a tunnel: kept while the peer is known, never used again for another one."""
@@ -463,6 +461,6 @@ def _nhrp_interface(interface: Interface, status: Status, statuses: Mapping[str,
         server_only=settings.server_only,
         record=settings.record,
         responder=responder.addresses[0].ip if responder and responder.addresses else None,
-        direct_reply=settings.redirect or settings.shortcut or interface.tunnel.protection is not None,
+        direct_reply=settings.redirect or settings.shortcut,
         protected=interface.tunnel.protection is not None,
     )
