@@ -118,7 +118,8 @@ def table(rows: tuple[Row, ...], told: Mapping[str, Any]) -> str:
     ]
     for result in told["results"]:
         name = result["name"]
-        line = f"{name:<14}{result['mbps']:8.0f}{result['tx_us']:8.2f}{result['rx_us']:8.2f}{result['ping_f_us'] or 0:12.0f}"
+        line = f"{name:<14}{result['mbps']:8.0f}{result['tx_us']:8.2f}{result['rx_us']:8.2f}"
+        line += f"{result['ping_f_us'] or 0:12.0f}"
         ratios = told["sut_vs_peer"].get(name, {})
         for peer, width in (("openvpn", 13), ("wireguard-go", 16)):
             if peer in ratios:
@@ -141,7 +142,7 @@ def main() -> int:
     parser.add_argument("--row", action="append", choices=[row.name for row in ROWS], help="only this one; repeatable")
     parser.add_argument("--logs", metavar="DIR", help="keep what the ends say")
     asked = parser.parse_args()
-    rows = NO_OFFLOAD if asked.no_offload else ROWS
+    rows: tuple[Row, ...] = NO_OFFLOAD if asked.no_offload else ROWS
     if asked.row:
         rows = tuple(row for row in rows if row.name in asked.row)
     options = ["--rounds", str(asked.rounds), "--seconds", str(asked.seconds)]
