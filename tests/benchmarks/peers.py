@@ -1,6 +1,6 @@
 """One TCP stream between two iosish routers of this machine, beside other user-space tunnels in the same rounds.
 
-    python -m tests.benchmarks.peers [--rounds 5] [--bin DIR] [--no-offload] [--row NAME]...
+    python -m tests.benchmarks.peers [--rounds 5] [--bin DIR] [--no-offload] [--flood] [--row NAME]...
 
 Needs root, openvpn, iperf3, ethtool and, for wireguard-go with its offloads, a DIR that `tests/interop/newer-peers.sh`
 filled. The rounds are those of `tests/interop/peers-bench.sh`; the ratios are medians of those within a round.
@@ -112,14 +112,16 @@ def bench(rows: tuple[Row, ...], peers: list[str], options: list[str], mtu: int 
 def table(rows: tuple[Row, ...], told: Mapping[str, Any]) -> str:
     """Every tunnel with its speed, its CPU time a packet, and what it is to the peers; then the aims."""
     wanted = {row.name: row for row in rows}
+    flood = "flood_kpps" in told["results"][0]
     lines = [
-        f"{'':<14}{'Mbit/s':>8}{'us out':>8}{'us in':>8}{'ping -f us':>12}"
+        f"{'':<14}{'Mbit/s':>8}{'us out':>8}{'us in':>8}{'ping -f us':>12}{'  kpps 64  us out in' if flood else ''}"
         f"{'to openvpn':>14}{'CPU':>7}{'to wireguard-go':>17}{'CPU':>7}"
     ]
     for result in told["results"]:
         name = result["name"]
         line = f"{name:<14}{result['mbps']:8.0f}{result['tx_us']:8.2f}{result['rx_us']:8.2f}"
         line += f"{result['ping_f_us'] or 0:12.0f}"
+        line += f"{result['flood_kpps']:7.0f}{result['flood_tx_us']:7.1f}{result['flood_rx_us']:7.1f}" if flood else ""
         ratios = told["sut_vs_peer"].get(name, {})
         for peer, width in (("openvpn", 13), ("wireguard-go", 16)):
             if peer in ratios:
@@ -139,6 +141,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--bin", metavar="DIR", help="where newer-peers.sh put wireguard-go")
     parser.add_argument("--no-offload", action="store_true", help="no segmentation offload on the wire")
+    parser.add_argument("--flood", action="store_true", help="also a flood of UDP packets of 64 octets")
     parser.add_argument("--row", action="append", choices=[row.name for row in ROWS], help="only this one; repeatable")
     parser.add_argument("--logs", metavar="DIR", help="keep what the ends say")
     asked = parser.parse_args()
@@ -150,6 +153,8 @@ def main() -> int:
     if asked.bin:
         options += ["--bin", asked.bin]
         peers.append("wireguard-go")
+    if asked.flood:
+        options.append("--flood")
     if asked.no_offload:
         options.append("--no-offload")
     if asked.logs:
