@@ -15,10 +15,11 @@ from iosish.cli.grammar import Grammar
 from iosish.cli.load import decode, load
 from iosish.config import interface_name
 from iosish.config.model import Config
+from iosish.config.store import Store
 from iosish.lab import namespaces
 from iosish.lab.child import Child
 from iosish.lab.places import Trouble, check_name
-from iosish.lab.state import read_config
+from iosish.lab.state import read_startup
 from iosish.lab.topology import Port, has_nhs, is_pluggable, link_of, ports_of
 
 #: Deaths a minute after which a router is not restarted at once.
@@ -136,9 +137,10 @@ def _address(text: Any) -> IPv4Interface | None:
         return None
 
 
-def from_file(grammar: Grammar, file: Path, shown_as: Path) -> Member:
-    """A router from its configuration file; `shown_as` is the file the user knows. Raises Trouble."""
-    loaded = load(grammar, decode(read_config(file)))
+def from_file(grammar: Grammar, startup: Store, shown_as: Path) -> Member:
+    """A router from its startup-config; `shown_as` is the file the user knows. Raises Trouble."""
+    file = startup.file
+    loaded = load(grammar, decode(read_startup(startup)))
     named = loaded.config.hostname
     name = check_name(file.stem if named == Config().hostname else named, "router")
     complaints = [

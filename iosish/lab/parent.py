@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iosish import resources
+from iosish import atomic, resources
 from iosish.cli import grammar as grammar_
 from iosish.lab import leftovers, namespaces, rights
 from iosish.lab.child import fork
@@ -30,7 +30,6 @@ from iosish.lab.places import (
     namespace,
     router_socket,
     start_time,
-    write_atomically,
 )
 from iosish.lab.state import StateFolder
 from iosish.lab.topology import Cable, End, cables
@@ -113,7 +112,7 @@ class Lab:
             )
         self._grammar = grammar_.load(resources.folder("grammar"))
         for file in copies.files:
-            self._enrol(from_file(self._grammar, file, self.plan.source / file.name))
+            self._enrol(from_file(self._grammar, self._state.store(file), self.plan.source / file.name))
         self._claim()
         self._panel = Panel(self.plan.state.name)
         self._log(f"up: {', '.join(self.members)}")
@@ -157,7 +156,7 @@ class Lab:
             "namespaces": {member.namespace: member.inode for member in self.members.values() if member.inode},
             "processes": {name: [m.child.pid, m.child.started] for name, m in self.members.items() if m.child},
         }
-        write_atomically(self.plan.folder / "record.json", json.dumps(record, indent=1).encode())
+        atomic.replace(self.plan.folder / "record.json", json.dumps(record, indent=1).encode())
 
     async def _bring_up(self, members: list[Member]) -> None:
         """Namespaces, cables, hubs, then spokes; and wait for what they are to reach."""
@@ -203,7 +202,7 @@ class Lab:
         target = self.plan.state / file.name
         if any(member.file == target for member in self.members.values()):
             raise Trouble(f"{file.name} runs already")
-        member = from_file(self._grammar, self._state.add(file), file)
+        member = from_file(self._grammar, self._state.store(self._state.add(file)), file)
         self._enrol(member)
         try:
             await self._bring_up([member])
@@ -236,6 +235,7 @@ class Lab:
                 socket_path=socket_path,
                 state_dir=folder,
                 reason=reason,
+                kept_path=self._state.store(member.file).kept,
                 ready=ready,
             )
             return serve(options, self._grammar)

@@ -193,18 +193,3 @@ def find_router(router: str | None, name: str | None = None) -> tuple[str, Path]
         raise Trouble(f"no router {router} runs; there are {listed}")
     how = "say which router" if router is None else "say which with --name"
     raise Trouble(f"{how}: there are {listed}")
-
-
-def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a plain file so that readers, and crashes, see the old one or the new one whole. Raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise

@@ -6,7 +6,8 @@ import json
 import socket
 from pathlib import Path
 
-from iosish.lab.places import Running, Trouble, router_socket, write_atomically
+from iosish import atomic
+from iosish.lab.places import Running, Trouble, router_socket
 
 WITHIN_S = 30.0
 
@@ -18,8 +19,10 @@ def save(lab: Running, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for router in lab.routers():
             text = configuration(_ask(router_socket(lab.folder, router), "show running-config"))
-            write_atomically(folder / f"{router}.cfg", text.encode(), 0o644)
-            written.append(folder / f"{router}.cfg")
+            path = folder / f"{router}.cfg"
+            atomic.sweep(path)
+            atomic.replace(path, text.encode(), 0o644)
+            written.append(path)
     except OSError as error:
         raise Trouble(f"cannot write {folder}: {error.strerror}") from None
     return written

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iosish import resources
+from iosish import atomic, resources
 from iosish.lab import leftovers, namespaces, rights
 from iosish.lab.ask import say
 from iosish.lab.places import (
@@ -26,9 +26,8 @@ from iosish.lab.places import (
     run_key,
     start_time,
     state_folder,
-    write_atomically,
 )
-from iosish.lab.state import read_config
+from iosish.lab.state import read_config, store_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def run(request: Request) -> int:
     from iosish.cli import grammar
     from iosish.lab.member import from_file
 
-    member = from_file(grammar.load(resources.folder("grammar")), request.config, request.config)
+    member = from_file(grammar.load(resources.folder("grammar")), store_of(request.config), request.config)
     name = check_name(request.name, "router") if request.name else member.name
     for complaint in member.complaints:
         say(complaint)
@@ -95,6 +94,7 @@ def _serve(
                 interfaces=request.interfaces,
                 log_to=log_to,
                 reason="power-on",
+                kept_path=store_of(request.config).kept,
                 ready=ready,
             )
         )
@@ -117,7 +117,7 @@ def _claim(name: str, folder: Path) -> None:
             "started": start_time(os.getpid()),
             "routers": [name],
         }
-        write_atomically(folder / "record.json", json.dumps(record).encode())
+        atomic.replace(folder / "record.json", json.dumps(record).encode())
 
 
 def _detached(body: Callable[[Callable[[], None]], int], log: Path) -> int:

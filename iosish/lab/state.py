@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iosish.lab.places import Trouble, lab_key, make_private, state_folder, write_atomically
+from iosish import atomic
+from iosish.config.store import Store
+from iosish.lab.places import Trouble, lab_key, make_private, state_folder
 
 #: A configuration file larger than this is no configuration.
 CONFIG_MAX = 32_000_000
 _COPIED = "copied.json"
+_KEPT = ".kept"
+#: So much of a file's name tells a person which it is.
+_SHOWN_OF_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,23 @@ def folder_of(name: str | None, source: Path) -> Path:
     return state_folder() / f"{lab_key(name)}-{digest[:8]}"
 
 
+def store_of(startup: Path) -> Store:
+    """The startup-config of a single router, and its copy: both are known before the router's name is."""
+    digest = hashlib.sha256(os.fsencode(os.path.realpath(startup))).hexdigest()
+    return Store(startup, state_folder() / "kept" / f"{startup.name[:_SHOWN_OF_NAME]}-{digest[:16]}")
+
+
+def read_startup(store: Store) -> bytes:
+    """A startup-config as its router will load it. Raises Trouble, also when there is none."""
+    try:
+        data = store.read().data
+    except OSError as error:
+        raise Trouble(f"{store.file}: {error.strerror or error}") from None
+    if data is None:
+        raise Trouble(f"{store.file}: no such file")
+    return data
+
+
 def read_config(path: Path) -> bytes:
     """Raises Trouble for what is no readable file of a sensible size."""
     try:
@@ -48,7 +71,7 @@ def read_config(path: Path) -> bytes:
 
 @dataclass(slots=True)
 class StateFolder:
-    """`path` holds one *.cfg for each router, and a folder of each router's own (flash)."""
+    """`path` holds one *.cfg for each router, what was kept of them, and a folder of each router's own (flash)."""
 
     path: Path
     _copied: dict[str, str] = field(default_factory=dict)
@@ -62,6 +85,7 @@ class StateFolder:
         except OSError as error:
             raise Trouble(f"cannot empty {path}: {error.strerror}") from None
         make_private(path)
+        atomic.sweep(path / _COPIED)
         return cls(path, _read_copied(path / _COPIED))
 
     def copy_from(self, source: Path) -> Copies:
@@ -83,6 +107,10 @@ class StateFolder:
         self._remember()
         return self.path / file.name
 
+    def store(self, file: Path) -> Store:
+        """The startup-config of the router that runs the copy of `file`."""
+        return Store(self.path / file.name, self.path / _KEPT / file.name)
+
     def router_folder(self, router: str) -> Path:
         """Where a router keeps its flash. Raises Trouble."""
         return make_private(self.path / router)
@@ -94,21 +122,21 @@ class StateFolder:
         if was is not None and copy.is_file():
             if _digest(data) == was:
                 return True
-            if _digest(read_config(copy)) not in (was, _digest(data)):
+            if _digest(read_startup(self.store(file))) not in (was, _digest(data)):
                 return False
         self._write(file.name, data)
         return True
 
     def _write(self, name: str, data: bytes) -> None:
         try:
-            write_atomically(self.path / name, data)
-        except OSError as error:
-            raise Trouble(f"cannot write {self.path / name}: {error.strerror}") from None
+            self.store(Path(name)).write(data)
+        except (OSError, ValueError) as error:
+            raise Trouble(f"cannot write {self.path / name}: {getattr(error, 'strerror', None) or error}") from None
         self._copied[name] = _digest(data)
 
     def _remember(self) -> None:
         try:
-            write_atomically(self.path / _COPIED, json.dumps(self._copied, indent=1).encode())
+            atomic.replace(self.path / _COPIED, json.dumps(self._copied, indent=1).encode())
         except OSError as error:
             raise Trouble(f"cannot write {self.path / _COPIED}: {error.strerror}") from None
 

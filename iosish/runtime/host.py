@@ -55,7 +55,8 @@ class RouterHost:
         self.changed: Callable[[], None] = lambda: None
         self.refused: tuple[str, ...] = ()
         self._loop = asyncio.get_running_loop()
-        self._store = Store(options.startup_path)
+        self._store = Store(options.startup_path, options.kept)
+        self._saving = asyncio.Lock()
         self._config = Config()
         self.log = Syslog(self._moment)
         self._draft: Draft | None = None
@@ -75,16 +76,19 @@ class RouterHost:
     # Configuration
 
     def boot(self) -> None:
-        """Load the startup-config and put it to work. A line that is refused is logged, the rest counts."""
-        try:
-            data = self._store.read()
-        except OSError as error:
-            self.say("IOSISH", 2, "CONFIG_UNREADABLE", f"startup-config: {error.strerror or error}")
-            data = None
-        if data is not None:
+        """Load the startup-config and put it to work, and say which it is.
+
+        A line that is refused is logged, the rest counts.
+        """
+        name = self.options.startup_path.name
+        data, severity, mnemonic, text = self._startup(name)
+        if data is None:
+            self.say("IOSISH", severity, mnemonic, text)
+        else:
             loaded = load(self.grammar, decode(data))
             self._config = self._saved = loaded.config
-            name = self.options.startup_path.name
+            self.log.configure(self._config.logging)
+            self.say("IOSISH", severity, mnemonic, text)
             self.refused = tuple(f"{name}:{line.number}: {line.unquoted}: {line.told}" for line in loaded.refused())
             for line in loaded.lines:
                 if line.reason:
@@ -93,8 +97,23 @@ class RouterHost:
                     self.say("IOSISH", 4, "CONFIG_REFUSED", text)
                 if line.warning:
                     self.say("IOSISH", 4, "CONFIG_KEPT", line.warning)
-        self.log.configure(self._config.logging)
         self.driver.configure(self._config)
+
+    def _startup(self, name: str) -> tuple[bytes | None, int, str, str]:
+        """The startup-config, and how the log tells which it is."""
+        try:
+            startup, trouble = self._store.start()
+        except OSError as error:
+            return None, 2, "CONFIG_UNREADABLE", f"startup-config {name}: {error.strerror or error}"
+        if startup.data is None:
+            return None, 6, "CONFIG_LOADED", f"startup-config {name}: {startup.told}"
+        if startup.damage:
+            what = (
+                f"could not be mended ({trouble})" if trouble else f"mended, {self._store.damaged} has the damaged one"
+            )
+            text = f"startup-config {name} {startup.damage}: loaded {startup.told}; {what}"
+            return startup.data, 3, "CONFIG_DAMAGED", text
+        return startup.data, 6, "CONFIG_LOADED", f"startup-config {name}: loaded {startup.told}"
 
     @property
     def config(self) -> Config:
@@ -159,17 +178,21 @@ class RouterHost:
         return "\n".join([*lines, "end", ""])
 
     def startup_config(self) -> str | None:
-        data = self._store.read()
+        data = self._store.read().data
         return None if data is None else decode(data)
 
-    def save(self) -> None:
-        self._store.write(self.running_config())
-        self._saved = self.config
-        self._last_saved = self.clock.now(self.config.timezone)
+    async def save(self) -> None:
+        async with self._saving:
+            config, text = self.config, self.running_config()
+            # The disk takes its time: the router's timers do not wait for it.
+            await asyncio.to_thread(self._store.write, text.encode("utf-8", "surrogateescape"))
+        self._saved = config
+        self._last_saved = self.clock.now(config.timezone)
         self.changed()
 
-    def erase(self) -> None:
-        self._store.erase()
+    async def erase(self) -> None:
+        async with self._saving:
+            await asyncio.to_thread(self._store.erase)
         self._saved = Config()
         self.changed()
 

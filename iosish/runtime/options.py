@@ -9,7 +9,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class RouterOptions:
-    """`name` is what logs call it until its hostname is known; `startup_path` its startup-config.
+    """`name` is what logs call it until its hostname is known; `startup_path` its startup-config, `kept_path` the copy
+    that is kept of it (`config/store.py`; in `state_dir` unless the caller must find it before it knows the name).
 
     `socket_path` is where consoles come in; its folder is 0700. `interfaces` maps IOS names to devices (`--interface`).
     `log_to` "stdout" prints every log line there. `reason` is what `show version` says about the last start.
@@ -23,4 +24,9 @@ class RouterOptions:
     interfaces: Mapping[str, str] = field(default_factory=dict)
     log_to: str | None = None
     reason: str = "power-on"
+    kept_path: Path | None = None
     ready: Callable[[], None] | None = None
+
+    @property
+    def kept(self) -> Path:
+        return self.kept_path or self.state_dir / "startup-config.kept"

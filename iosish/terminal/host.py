@@ -48,10 +48,10 @@ class Host(Protocol):
 
     def startup_config(self) -> str | None: ...
 
-    def save(self) -> None:
+    async def save(self) -> None:
         """Write the running-config to the startup-config, atomically. Raises OSError."""
 
-    def erase(self) -> None: ...
+    async def erase(self) -> None: ...
 
     @property
     def modified(self) -> bool:

@@ -15,12 +15,13 @@ ROOMS: dict[str, set[str]] = {
     "iosish": set(),
     # values and rules, without I/O
     "iosish.resources": set(),
+    "iosish.atomic": set(),
     "iosish.engine": set(),
     "iosish.deadlines": set(),
     "iosish.rate_limit": set(),
     "iosish.ipsec": set(),
     "iosish.forwarding": {"iosish.ipsec"},
-    "iosish.config": set(),
+    "iosish.config": {"iosish.atomic"},
     "iosish.desired": {"iosish.engine", "iosish.forwarding.tables", "iosish.ipsec.sa"},
     "iosish.cli": {"iosish.config", "iosish.resources"},
     # engines: their own package and the surface of all engines, never each other
@@ -148,6 +149,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.terminal",
     },
     "iosish.lab": {
+        "iosish.atomic",
         "iosish.cli",
         "iosish.config",
         "iosish.interfaces",

@@ -121,13 +121,3 @@ def test_a_record_that_makes_no_sense_is_no_router(text: bytes) -> None:
         places.find_router("R1")
     with pytest.raises(Trouble):
         places.find_lab(None)
-
-
-def test_files_are_written_whole(tmp_path: Path) -> None:
-    path = tmp_path / "R1.cfg"
-    places.write_atomically(path, b"one")
-    places.write_atomically(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert list(tmp_path.glob(".R1*")) == []
-    with pytest.raises(OSError):
-        places.write_atomically(tmp_path / "none" / "x", b"")

@@ -96,7 +96,7 @@ def test_what_is_debugged_reaches_the_engines_and_their_lines_the_log(tmp_path: 
         ):
             host.driver.log(event)
         texts = [text.partition(": ")[2] for text in await lines(host)]
-        assert texts == ["ISAKMP: about the peer", "NHRP: Receive??%SYS-5-FORGED: text"]
+        assert texts[1:] == ["ISAKMP: about the peer", "NHRP: Receive??%SYS-5-FORGED: text"]
 
     with_host(tmp_path, steps)
 
@@ -140,7 +140,7 @@ def test_clear_logging_empties_the_buffer(tmp_path: Path) -> None:
         session.end()
         await session.run()
         assert await lines(host) == []
-        assert (await host.snapshot()).log_counters.buffer == 1
+        assert (await host.snapshot()).log_counters.buffer == 2  # and the line that says what was loaded
 
     with_host(tmp_path, steps)
 

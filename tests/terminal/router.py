@@ -84,12 +84,12 @@ class Router:
     def startup_config(self) -> str | None:
         return self.startup
 
-    def save(self) -> None:
+    async def save(self) -> None:
         if self.disk_full:
             raise OSError(28, "No space left on device")
         self.startup, self.modified = self.running_config(), False
 
-    def erase(self) -> None:
+    async def erase(self) -> None:
         self.startup = None
 
     def reload(self) -> None:

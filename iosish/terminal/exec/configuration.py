@@ -53,7 +53,7 @@ async def write_memory(session: Session) -> None:
     """`write memory`, `write`."""
     session.write(BUILDING)
     try:
-        session.host.save()
+        await session.host.save()
     except OSError as error:
         session.refuse(f"%Error writing nvram:startup-config ({error.strerror or error})\n")
         return
@@ -65,7 +65,7 @@ async def write_erase(session: Session) -> None:
     if not await session.confirm("Erasing the nvram filesystem will remove all configuration files! Continue?"):
         return
     try:
-        session.host.erase()
+        await session.host.erase()
     except OSError as error:
         session.refuse(f"%Error erasing nvram: ({error.strerror or error})\n")
         return
