@@ -16,7 +16,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from iosish.forwarding import gre
-from iosish.forwarding.rules import Forwarder, Received
+from iosish.forwarding.rules import Forwarder, Outer, Received
 from iosish.forwarding.tunnel_state import MULTICAST
 from iosish.ipsec.sa import SaKey
 from iosish.plane.sa_notices import SaNotices
@@ -28,7 +28,10 @@ from iosish.plane.user.wire import BURST, Wire
 REPORT_EVERY_S = 0.5
 #: Messages taken at once to catch up with the control side: more than it lets wait.
 CATCH_UP_MAX = 4096
-_FRAME_MAX = 65536
+#: A packet, and what stands before it.
+_FRAME_MAX = 65536 + tap.PACKET
+#: Packets that are sent together at most.
+RUN = 32
 
 
 class Loop:
@@ -45,6 +48,9 @@ class Loop:
         self._wire = Wire(self._rules, self._sources, self)
         self._untaken = False
         self._over = False
+        self._frame = bytearray(_FRAME_MAX)
+        self._view = memoryview(self._frame)
+        self._into = [self._frame]
         self._sources.add(control.fileno(), self._take_messages)
 
     def run(self) -> None:
@@ -189,29 +195,44 @@ class Loop:
 
     def _from_tap(self, descriptor: int, name: str) -> None:
         rules, wire, now = self._rules, self._wire, time.monotonic()
+        frame, into = self._frame, self._into
+        outers: list[Outer] = []
         for _ in range(BURST):
             try:
-                frame = os.read(descriptor, _FRAME_MAX)
+                size = os.readv(descriptor, into)
             except OSError as error:
                 if error.errno == errno.EBADFD:
                     self._drop_tap(name)  # somebody removed the device, and the loop would not come to rest
                 break
-            if len(frame) <= tap.ETHERNET or frame[12:14] not in (tap.IPV4, tap.IPV6):
-                continue  # ARP and the like stay on the device
-            if frame[0] & 1:
-                adjacency = MULTICAST
-            elif name in self._point_to_point:
-                adjacency = 1  # it has no other
-            elif frame[:2] == tap.ADJACENCY_PREFIX and any(frame[2:6]):
-                adjacency = int.from_bytes(frame[2:6], "big")
-            else:
-                continue  # to a neighbour that nobody gave it
+            adjacency = self._adjacency(name, frame, size)
+            if adjacency is None:
+                continue
             if adjacency != MULTICAST and adjacency not in self._adjacencies.get(name, ()):
-                # The kernel knew an adjacency before us: its table waits in the channel.
+                # The kernel knew an adjacency before us: its table waits in the channel. What it says of protection
+                # is not for the packets before.
+                wire.send(name, outers)
+                outers = []
                 self.catch_up()
                 if self._taps.get(name) != descriptor:
                     return  # the TAP is gone with it
-            wire.send(name, rules.transmit(name, adjacency, memoryview(frame)[tap.ETHERNET :], now))
+            outers += rules.transmit(name, adjacency, self._view[tap.PACKET : size], now)
+            if len(outers) >= RUN:
+                wire.send(name, outers)
+                outers = []
+        wire.send(name, outers)
+
+    def _adjacency(self, name: str, frame: bytearray, size: int) -> int | None:
+        """The adjacency that a frame is for; None: it stays here."""
+        start = tap.PACKET - tap.ETHERNET
+        if size <= tap.PACKET or frame[start + 12 : tap.PACKET] not in (tap.IPV4, tap.IPV6):
+            return None  # ARP and the like stay on the device
+        if frame[start] & 1:
+            return MULTICAST
+        if name in self._point_to_point:
+            return 1  # it has no other
+        if frame[start : start + 2] == tap.ADJACENCY_PREFIX:
+            return int.from_bytes(frame[start + 2 : start + 6], "big") or None
+        return None  # to a neighbour that nobody gave it
 
     def catch_up(self) -> None:
         self._take_messages(CATCH_UP_MAX)
