@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import ClassVar, TypeAlias
 
 from iosish.desired import Desired, KernelRoute, Link, LinkKind
+
+#: The MAC of every tunnel's device. A neighbour's tells its adjacency, see `user/tap.py`.
+TUNNEL_MAC = "02:01:00:00:00:00"
 
 Neighbour: TypeAlias = tuple[str, IPv4Address]
 """Device and next hop."""
@@ -38,17 +42,36 @@ class Device:
     resolves: bool = True
 
 
+class ImpliedKind(StrEnum):
+    """What an address brings along: it is our own, and its network is behind the device. In the order in which they are
+    made: only an own address can be the source of the other."""
+
+    HOST = "host"
+    NETWORK = "network"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Implied:
+    """A route that the kernel makes for an address, and not again when somebody deletes it."""
+
+    device: str
+    address: IPv4Interface
+    kind: ImpliedKind
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What there is. `routes` and `neighbours` hold only what the plane itself installs: routes of its protocol
     number (no hop: packets are discarded) and permanent neighbours of its own devices, by adjacency index. `guards`
-    are routes of ours too, which discard with the worst metric: beside a route to the same network, not instead."""
+    are routes of ours too, which discard with the worst metric: beside a route to the same network, not instead.
+    `missing` are the routes of addresses that are not there, although their device is up."""
 
     devices: Mapping[str, Device] = field(default_factory=dict)
     addresses: Mapping[str, tuple[IPv4Interface, ...]] = field(default_factory=dict)
     routes: Mapping[IPv4Network, frozenset[Hop]] = field(default_factory=dict)
     neighbours: Mapping[Neighbour, int] = field(default_factory=dict)
     guards: frozenset[IPv4Network] = frozenset()
+    missing: frozenset[Implied] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +97,19 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """What the plane may take back: devices it made, and on devices of others the addresses it added and what it
-    changed; `found` holds these as they were before."""
+    """What the plane may take back: devices it made (with their index: a name can change hands), and on devices of
+    others the addresses it added and what it changed; `found` holds these as they were before. `routes` are the
+    networks that it has installed a route to."""
 
-    devices: frozenset[str] = frozenset()
+    devices: Mapping[str, int] = field(default_factory=dict)
     addresses: frozenset[tuple[str, IPv4Interface]] = frozenset()
     found: Mapping[str, Found] = field(default_factory=dict)
+    routes: frozenset[IPv4Network] = frozenset()
+
+    def has(self, device: str, observed: Observed) -> bool:
+        """Whether the device of that name is one that the plane made."""
+        there = observed.devices.get(device)
+        return there is not None and self.devices.get(device) == there.index
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +129,16 @@ class AddGuard(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveNeighbour(Step):
+class RenameDevice(Step):
+    """A device of ours gets its name back: it is called `found`."""
+
     rank = 1
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNeighbour(Step):
+    rank = 2
     address: IPv4Address
 
 
@@ -108,67 +146,85 @@ class RemoveNeighbour(Step):
 class RemoveRoute(Step):
     """`discards`: it is a route that leads nowhere."""
 
-    rank = 2
+    rank = 3
     network: IPv4Network
     discards: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveAddress(Step):
-    rank = 3
+    rank = 4
     address: IPv4Interface
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveDevice(Step):
-    rank = 4
+    rank = 5
 
 
 @dataclass(frozen=True, slots=True)
 class CreateDevice(Step):
     """A TAP device for a tunnel, a TUN device for a loopback."""
 
-    rank = 5
+    rank = 6
     kind: LinkKind
 
 
 @dataclass(frozen=True, slots=True)
 class SetResolves(Step):
-    rank = 6
+    rank = 7
     resolves: bool
 
 
 @dataclass(frozen=True, slots=True)
-class SetMtu(Step):
+class SetMac(Step):
+    """That of a tunnel: `TUNNEL_MAC`."""
+
     rank = 7
+
+
+@dataclass(frozen=True, slots=True)
+class SetMtu(Step):
+    rank = 8
     mtu: int
 
 
 @dataclass(frozen=True, slots=True)
 class AddAddress(Step):
-    rank = 8
+    rank = 9
     address: IPv4Interface
 
 
 @dataclass(frozen=True, slots=True)
 class SetUp(Step):
-    rank = 9
+    rank = 10
     up: bool
 
 
 @dataclass(frozen=True, slots=True)
-class SetRoute(Step):
-    """`replaces`: in the place of one of ours; without it, a route of others stays and the step fails."""
+class AddImplied(Step):
+    """A route of an address that somebody deleted; before a route of others that took its place."""
 
-    rank = 10
+    rank = 11
+    address: IPv4Interface
+    kind: ImpliedKind
+
+
+@dataclass(frozen=True, slots=True)
+class SetRoute(Step):
+    """`replaces`: in the place of one of ours. `precedes`: ours was there, and somebody took it away; a route of others
+    that took its place stays behind it. Without either, a route of others stays and the step fails."""
+
+    rank = 12
     network: IPv4Network
     hops: frozenset[Hop]
     replaces: bool = False
+    precedes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SetNeighbour(Step):
-    rank = 11
+    rank = 13
     address: IPv4Address
     adjacency: int
 
@@ -177,16 +233,26 @@ class SetNeighbour(Step):
 class RemoveGuard(Step):
     """When nothing is left of what it guarded."""
 
-    rank = 12
+    rank = 14
     network: IPv4Network
+
+
+#: Steps without which a link is not what its config says.
+LINK_STEPS = (RenameDevice, CreateDevice, SetResolves, SetMac, SetMtu, AddAddress, SetUp, AddImplied)
 
 
 def plan(desired: Desired, observed: Observed, owned: Owned, devices: Mapping[str, str]) -> tuple[Step, ...]:
     """The steps from `observed` to `desired`, in order. `devices` names the device behind each interface."""
-    steps: list[Step] = []
+    guards = {route.network for route in desired.routes if route.guard}
+    steps: list[Step] = [AddGuard(None, network) for network in sorted(guards - observed.guards)]
+    renamed = _renamed(observed, owned)
+    if renamed:  # all else is looked at under the right name
+        return (*steps, *renamed)
+    steps += [RemoveGuard(None, network) for network in sorted(observed.guards - guards)]
     wanted = {devices[name]: link for name, link in desired.links.items() if name in devices}
-    for device in sorted(owned.devices & observed.devices.keys() - wanted.keys()):
-        steps.append(RemoveDevice(device))
+    for device in sorted(owned.devices.keys() - wanted.keys()):
+        if owned.has(device, observed):
+            steps.append(RemoveDevice(device))
     usable: set[str] = set()
     for device, link in wanted.items():
         there = observed.devices.get(device)
@@ -202,17 +268,27 @@ def plan(desired: Desired, observed: Observed, owned: Owned, devices: Mapping[st
             steps.append(RemoveAddress(device, address))
     for device in sorted(owned.found.keys() - wanted.keys()):
         steps += _put_back(observed.devices.get(device), owned.found[device])
-    guards = {route.network for route in desired.routes if route.guard}
-    steps += [AddGuard(None, network) for network in sorted(guards - observed.guards)]
-    steps += [RemoveGuard(None, network) for network in sorted(observed.guards - guards)]
-    steps += _route_steps(desired.routes, observed, devices, usable)
+    for implied in sorted(observed.missing):
+        if implied.device in usable and implied.address in wanted[implied.device].addresses:
+            steps.append(AddImplied(implied.device, implied.address, implied.kind))
+    steps += _route_steps(desired.routes, observed, owned, devices, usable)
     steps += _neighbour_steps(desired, observed, devices, usable)
     return tuple(sorted(steps, key=lambda step: step.rank))
 
 
 def in_the_way(link: Link, device: str, observed: Observed, owned: Owned) -> bool:
     """Whether a device that is not ours has a tunnel's name: nothing that is sent to it would come to a forwarder."""
-    return link.kind is LinkKind.TUNNEL and device in observed.devices and device not in owned.devices
+    return link.kind is LinkKind.TUNNEL and device in observed.devices and not owned.has(device, observed)
+
+
+def _renamed(observed: Observed, owned: Owned) -> list[Step]:
+    """What gives devices of ours their names back, where nobody else has these by now."""
+    names = {device.index: name for name, device in observed.devices.items()}
+    return [
+        RenameDevice(device, names[index])
+        for device, index in sorted(owned.devices.items())
+        if index in names and device not in observed.devices
+    ]
 
 
 def _link_steps(
@@ -227,6 +303,8 @@ def _link_steps(
         resolves = tunnel is not None and tunnel.multipoint
         if there is None or there.resolves != resolves:
             steps.append(SetResolves(device, resolves))
+        if there is None or there.mac != TUNNEL_MAC:
+            steps.append(SetMac(device))
     mtu = link.mtu
     if mtu is None and there is not None and device in owned.found and owned.found[device].index == there.index:
         mtu = owned.found[device].mtu
@@ -234,7 +312,7 @@ def _link_steps(
         steps.append(SetMtu(device, mtu))
     present = observed.addresses.get(device, ())
     for address in present:
-        if address not in link.addresses and (device in owned.devices or (device, address) in owned.addresses):
+        if address not in link.addresses and (owned.has(device, observed) or (device, address) in owned.addresses):
             steps.append(RemoveAddress(device, address))
     steps += [AddAddress(device, address) for address in link.addresses if address not in present]
     if link.up != (there is not None and there.up):
@@ -253,7 +331,7 @@ def _put_back(there: Device | None, found: Found) -> list[Step]:
 
 
 def _route_steps(
-    routes: frozenset[KernelRoute], observed: Observed, devices: Mapping[str, str], usable: set[str]
+    routes: frozenset[KernelRoute], observed: Observed, owned: Owned, devices: Mapping[str, str], usable: set[str]
 ) -> list[Step]:
     wanted: dict[IPv4Network, frozenset[Hop]] = {}
     for route in routes:
@@ -274,8 +352,10 @@ def _route_steps(
         steps.append(RemoveRoute(_device_of(hops), network, not hops))
     for network, hops in wanted.items():
         there = observed.routes.get(network)
-        if there is None or not _same_hops(hops, there):
-            steps.append(SetRoute(_device_of(hops), network, hops, there is not None))
+        if there is None:
+            steps.append(SetRoute(_device_of(hops), network, hops, precedes=network in owned.routes))
+        elif not _same_hops(hops, there):
+            steps.append(SetRoute(_device_of(hops), network, hops, replaces=True))
     return sorted(steps, key=lambda step: str(step))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
-from iosish.plane.user.kernel import event_socket
+from iosish.plane.user.events import event_socket
 from iosish.plane.user.routes import GUARD_METRIC
 from tests.user_plane.test_live_wire import inside
 

@@ -256,7 +256,7 @@ def _exactly(descriptor: int, size: int) -> bytes:
 def _hurt(plane: Any, times: int) -> None:
     observe, left = plane._kernel.observe, iter(range(times))
 
-    async def observe_or_not(ours: frozenset[str]) -> Any:
+    async def observe_or_not(ours: Mapping[str, int]) -> Any:
         if next(left, None) is not None:
             raise ZeroDivisionError("hurt")
         return await observe(ours)
@@ -315,7 +315,7 @@ async def _serve() -> None:
             given = sink.told
         elif what == "rest":
             await plane.settled()
-            observed = await type(plane._kernel).observe(plane._kernel, frozenset(plane._owned_devices))
+            observed = await type(plane._kernel).observe(plane._kernel, plane._owned_devices)
             given = plan(plane._desired, observed, plane._owned(), plane._devices)
         elif what == "counters":
             given = await plane.counters()

@@ -15,25 +15,19 @@ from iosish.plane.plan import (
     AddGuard,
     CreateDevice,
     Device,
-    Found,
     Hop,
-    Observed,
-    Owned,
     RemoveAddress,
     RemoveDevice,
     RemoveGuard,
-    RemoveNeighbour,
-    RemoveRoute,
+    SetMac,
     SetMtu,
     SetNeighbour,
     SetResolves,
     SetRoute,
     SetUp,
-    Step,
-    plan,
 )
+from tests.user_plane.paper_kernel import DEVICES, PaperKernel
 
-DEVICES = {"FastEthernet0/0": "eth0", "Loopback0": "Lo0", "Tunnel0": "Tunnel0", "Tunnel1": "Tunnel1"}
 OUTSIDE = IPv4Interface("172.16.0.1/30")
 INSIDE = IPv4Interface("192.168.0.1/24")
 PEER = IPv4Address("192.168.0.2")
@@ -55,95 +49,8 @@ def multipoint(number: int = 0) -> Tunnel:
     return Tunnel(f"Tunnel{number}", OUTSIDE.ip, multipoint=True)
 
 
-class Kernel:
-    """A kernel of plain values: does steps, and forgets what goes with a device."""
-
-    def __init__(self, *devices: Device) -> None:
-        self.devices = {device.name: device for device in devices}
-        self.addresses: dict[str, tuple[IPv4Interface, ...]] = {}
-        self.routes: dict[IPv4Network, frozenset[Hop]] = {}
-        self.neighbours: dict[tuple[str, IPv4Address], int] = {}
-        self.guards: set[IPv4Network] = set()
-        self.made: set[str] = set()
-        self.added: set[tuple[str, IPv4Interface]] = set()
-        self.found: dict[str, Found] = {}
-
-    def observed(self) -> Observed:
-        return Observed(
-            dict(self.devices),
-            dict(self.addresses),
-            dict(self.routes),
-            dict(self.neighbours),
-            frozenset(self.guards),
-        )
-
-    def owned(self) -> Owned:
-        return Owned(frozenset(self.made), frozenset(self.added), dict(self.found))
-
-    def plan(self, desired: Desired) -> tuple[Step, ...]:
-        return plan(desired, self.observed(), self.owned(), DEVICES)
-
-    def reach(self, desired: Desired) -> tuple[Step, ...]:
-        steps = self.plan(desired)
-        for step in steps:
-            self.do(step)
-        return steps
-
-    def do(self, step: Step) -> None:
-        device = step.device
-        if isinstance(step, SetMtu | SetUp) and device is not None and device not in self.made:
-            before = self.devices[device]
-            found = self.found.get(device, Found(before.index))
-            self.found[device] = (found if found.index == before.index else Found(before.index)).after(step, before)
-        match step:
-            case CreateDevice(device=str(device)):
-                self.devices[device] = Device(device, len(self.devices) + 1, False, False, 1500)
-                self.made.add(device)
-            case RemoveDevice(device=str(device)):
-                del self.devices[device]
-                self.made.discard(device)
-                self.addresses.pop(device, None)
-                self._forget(device)
-            case SetResolves(device=str(device), resolves=resolves):
-                self.devices[device] = replace(self.devices[device], resolves=resolves)
-            case SetMtu(device=str(device), mtu=mtu):
-                self.devices[device] = replace(self.devices[device], mtu=mtu)
-            case AddAddress(device=str(device), address=address):
-                self.addresses[device] = (*self.addresses.get(device, ()), address)
-                if device not in self.made:
-                    self.added.add((device, address))
-            case RemoveAddress(device=str(device), address=address):
-                self.addresses[device] = tuple(have for have in self.addresses[device] if have != address)
-                self.added.discard((device, address))
-            case SetUp(device=str(device), up=up):
-                self.devices[device] = replace(self.devices[device], up=up, carrier=up)
-                if not up:
-                    self._forget(device)
-            case SetRoute(network=network, hops=hops):
-                assert all(self.devices[hop.device].up for hop in hops if hop.device is not None)
-                self.routes[network] = hops
-            case RemoveRoute(network=network, discards=discards):
-                there = self.routes.get(network)
-                assert there is None or discards is not bool(there)
-                self.routes.pop(network, None)
-            case AddGuard(network=network):
-                assert network not in self.guards
-                self.guards.add(network)
-            case RemoveGuard(network=network):
-                self.guards.remove(network)
-            case SetNeighbour(device=str(device), address=next_hop, adjacency=adjacency):
-                assert self.devices[device].up
-                self.neighbours[device, next_hop] = adjacency
-            case RemoveNeighbour(device=str(device), address=next_hop):
-                self.neighbours.pop((device, next_hop), None)
-
-    def _forget(self, device: str) -> None:
-        self.routes = {to: hops for to, hops in self.routes.items() if all(hop.device != device for hop in hops)}
-        self.neighbours = {at: adjacency for at, adjacency in self.neighbours.items() if at[0] != device}
-
-
 def test_a_router_from_nothing_in_the_order_that_the_kernel_needs() -> None:
-    kernel = Kernel(eth0(up=False))
+    kernel = PaperKernel(eth0(up=False))
     desired = Desired(
         links={"FastEthernet0/0": physical(OUTSIDE), "Tunnel0": tunnel(0, INSIDE)},
         routes=frozenset({KernelRoute(IPv4Network("10.0.0.0/8"), "Tunnel0", PEER)}),
@@ -153,6 +60,7 @@ def test_a_router_from_nothing_in_the_order_that_the_kernel_needs() -> None:
     assert kernel.reach(desired) == (
         CreateDevice("Tunnel0", LinkKind.TUNNEL),
         SetResolves("Tunnel0", True),
+        SetMac("Tunnel0"),
         SetMtu("Tunnel0", 1400),
         AddAddress("eth0", OUTSIDE),
         AddAddress("Tunnel0", INSIDE),
@@ -165,7 +73,7 @@ def test_a_router_from_nothing_in_the_order_that_the_kernel_needs() -> None:
 
 
 def test_an_address_that_was_there_is_used_and_stays() -> None:
-    kernel = Kernel(eth0())
+    kernel = PaperKernel(eth0())
     other = IPv4Interface("10.1.1.1/24")
     kernel.addresses["eth0"] = (OUTSIDE, other)
     assert kernel.plan(Desired(links={"FastEthernet0/0": physical(OUTSIDE)})) == ()
@@ -173,7 +81,7 @@ def test_an_address_that_was_there_is_used_and_stays() -> None:
 
 
 def test_an_address_that_we_added_goes_when_it_is_not_wanted() -> None:
-    kernel = Kernel(eth0())
+    kernel = PaperKernel(eth0())
     kernel.reach(Desired(links={"FastEthernet0/0": physical(OUTSIDE)}))
     new = IPv4Interface("172.16.0.5/30")
     assert kernel.reach(Desired(links={"FastEthernet0/0": physical(new)})) == (
@@ -185,7 +93,7 @@ def test_an_address_that_we_added_goes_when_it_is_not_wanted() -> None:
 
 
 def test_a_device_with_the_name_of_a_tunnel_is_left_alone() -> None:
-    kernel = Kernel(Device("Tunnel0", 3, False, False, 1476))
+    kernel = PaperKernel(Device("Tunnel0", 3, False, False, 1476))
     desired = Desired(
         links={"Tunnel0": tunnel(0, INSIDE), "Tunnel1": tunnel(1)},
         routes=frozenset({KernelRoute(IPv4Network("10.0.0.0/8"), "Tunnel0", PEER)}),
@@ -202,8 +110,8 @@ def test_a_device_with_the_name_of_a_tunnel_is_left_alone() -> None:
 def test_a_missing_device_is_waited_for() -> None:
     route = KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", IPv4Address("172.16.0.2"))
     desired = Desired(links={"FastEthernet0/0": physical(OUTSIDE, mtu=1400)}, routes=frozenset({route}))
-    assert [step for step in Kernel().plan(desired) if not isinstance(step, SetRoute)] == []
-    kernel = Kernel(eth0(up=False))
+    assert [step for step in PaperKernel().plan(desired) if not isinstance(step, SetRoute)] == []
+    kernel = PaperKernel(eth0(up=False))
     kernel.reach(desired)
     assert kernel.plan(desired) == ()
     assert kernel.devices["eth0"] == replace(eth0(), mtu=1400)
@@ -212,11 +120,11 @@ def test_a_missing_device_is_waited_for() -> None:
 def test_a_route_over_a_missing_device_is_not_tried() -> None:
     route = KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", IPv4Address("172.16.0.2"))
     desired = Desired(links={"FastEthernet0/0": physical(OUTSIDE)}, routes=frozenset({route}))
-    assert Kernel().plan(desired) == ()
+    assert PaperKernel().plan(desired) == ()
 
 
 def test_what_was_changed_on_a_device_of_others_is_put_back() -> None:
-    kernel = Kernel(eth0(up=False))
+    kernel = PaperKernel(eth0(up=False))
     kernel.reach(Desired(links={"FastEthernet0/0": physical(OUTSIDE, mtu=1400)}))
     without = Desired(links={"FastEthernet0/0": physical(OUTSIDE)})
     assert kernel.reach(without) == (SetMtu("eth0", 1500),)
@@ -227,14 +135,14 @@ def test_what_was_changed_on_a_device_of_others_is_put_back() -> None:
 
 
 def test_another_device_of_the_same_name_is_as_it_is() -> None:
-    kernel = Kernel(eth0(up=False))
+    kernel = PaperKernel(eth0(up=False))
     kernel.reach(Desired(links={"FastEthernet0/0": physical(mtu=1400)}))
     kernel.devices["eth0"] = Device("eth0", 9, True, True, 9000)
     assert kernel.plan(Desired()) == ()
 
 
 def test_shutdown_keeps_addresses_and_asks_for_no_routes() -> None:
-    kernel = Kernel(eth0())
+    kernel = PaperKernel(eth0())
     route = KernelRoute(IPv4Network("0.0.0.0/0"), "FastEthernet0/0", IPv4Address("172.16.0.2"))
     up = Desired(links={"FastEthernet0/0": physical(OUTSIDE)}, routes=frozenset({route}))
     kernel.reach(up)
@@ -248,7 +156,7 @@ def test_shutdown_keeps_addresses_and_asks_for_no_routes() -> None:
 
 def test_the_kernel_fills_in_the_device_of_a_gateway() -> None:
     network, gateway = IPv4Network("10.0.0.0/8"), IPv4Address("172.16.0.2")
-    kernel = Kernel(eth0())
+    kernel = PaperKernel(eth0())
     kernel.routes[network] = frozenset({Hop("eth0", gateway)})
     assert kernel.plan(Desired(routes=frozenset({KernelRoute(network, None, gateway)}))) == ()
     other = KernelRoute(network, None, IPv4Address("172.16.0.3"))
@@ -264,14 +172,14 @@ def test_two_next_hops_are_one_route() -> None:
         links={"FastEthernet0/0": physical(OUTSIDE)},
         routes=frozenset(KernelRoute(network, "FastEthernet0/0", hop) for hop in hops),
     )
-    kernel = Kernel(eth0())
+    kernel = PaperKernel(eth0())
     kernel.reach(desired)
     assert kernel.routes == {network: frozenset(Hop("eth0", hop) for hop in hops)}
     assert kernel.plan(desired) == ()
 
 
 def test_a_point_to_point_tunnel_has_no_neighbours_and_resolves_nothing() -> None:
-    kernel = Kernel()
+    kernel = PaperKernel()
     both = Desired(links={"Tunnel0": tunnel(0, INSIDE)}, neighbours={("Tunnel0", PEER): 1})
     kernel.reach(replace(both, tunnels={"Tunnel0": multipoint()}))
     assert kernel.neighbours == {("Tunnel0", PEER): 1}
@@ -285,7 +193,7 @@ GUARD = KernelRoute(GUARDED, guard=True)
 
 
 def test_a_guard_comes_before_the_tunnel_and_goes_after_it() -> None:
-    kernel = Kernel(eth0())
+    kernel = PaperKernel(eth0())
     desired = Desired(
         links={"FastEthernet0/0": physical(OUTSIDE), "Tunnel0": tunnel(0, INSIDE)},
         routes=frozenset({KernelRoute(GUARDED, "Tunnel0", PEER), GUARD, KernelRoute(INSIDE.network, guard=True)}),
@@ -302,7 +210,7 @@ def test_a_guard_comes_before_the_tunnel_and_goes_after_it() -> None:
 
 
 def test_a_guard_stays_while_its_tunnel_is_down_and_while_routes_change() -> None:
-    kernel = Kernel(eth0())
+    kernel = PaperKernel(eth0())
     up = Desired(
         links={"FastEthernet0/0": physical(OUTSIDE), "Tunnel0": tunnel(0, INSIDE)},
         routes=frozenset({KernelRoute(GUARDED, "Tunnel0", PEER), GUARD}),
@@ -317,7 +225,7 @@ def test_a_guard_stays_while_its_tunnel_is_down_and_while_routes_change() -> Non
 
 
 def test_a_guard_of_an_earlier_life_is_taken_over() -> None:
-    kernel = Kernel(eth0())
+    kernel = PaperKernel(eth0())
     kernel.guards = {GUARDED}
     assert kernel.plan(Desired(routes=frozenset({GUARD}))) == ()
     assert kernel.plan(Desired()) == (RemoveGuard(None, GUARDED),)
@@ -361,7 +269,7 @@ pictures = st.builds(
 def test_a_plan_after_its_own_apply_is_empty_and_in_the_end_nothing_is_left(
     there: bool, several: list[Desired]
 ) -> None:
-    kernel = Kernel(eth0()) if there else Kernel()
+    kernel = PaperKernel(eth0()) if there else PaperKernel()
     before = kernel.observed()
     for desired in several:
         kernel.reach(desired)

@@ -9,138 +9,33 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
-from pathlib import Path
 from typing import Any
 
 from pyroute2.iproute.linux import AsyncIPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
-from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from iosish.desired import ArpEntry, LinkKind
 from iosish.forwarding.tables import InterfaceCounters
 from iosish.plane import plan
 from iosish.plane.plan import Device, Observed, Step
-from iosish.plane.user import routes, tap
+from iosish.plane.user import routes, settings, tap
 
 _IFF_UP, _IFF_NOARP = 0x1, 0x80
+_IFA_SECONDARY, _IFA_NOPREFIXROUTE = 0x01, 0x200
 _NUD_PERMANENT, _NUD_FAILED, _NUD_INCOMPLETE = 0x80, 0x20, 0x01
-_GROUPS = 1 | 4 | 0x10 | 0x40  # links, neighbours, IPv4 addresses, IPv4 routes
-_RECEIVE = 1 << 20
-#: Events taken before others have their turn.
-_BURST = 256
 #: A table that changes under this many dumps in a row is given up for now.
 DUMPS_MAX = 5
-
-#: Settings of a tunnel's TAP: nothing but what the router itself joins, and a miss for each unknown next hop.
-_TUNNEL_SETTINGS = {
-    "ipv4/conf/{}/send_redirects": 0,
-    "ipv4/conf/{}/rp_filter": 0,
-    "ipv4/conf/{}/accept_local": 1,  # ICMP errors that the forwarder gives back carry our own address
-    "ipv6/conf/{}/disable_ipv6": 1,
-    "ipv4/neigh/{}/app_solicit": 3,
-    "ipv4/neigh/{}/mcast_solicit": 0,
-    "ipv4/neigh/{}/ucast_solicit": 0,
-}
-_FORWARDING = {"ipv4/ip_forward": 1}
-_NAMESPACE_SETTINGS = {
-    "ipv4/conf/all/send_redirects": 0,
-    "ipv4/conf/all/rp_filter": 0,
-    "ipv4/conf/default/send_redirects": 0,
-    "ipv4/conf/default/rp_filter": 0,
-    # A large DMVPN has more neighbours than the kernel's defaults allow.
-    "ipv4/neigh/default/gc_thresh1": 8192,
-    "ipv4/neigh/default/gc_thresh2": 16384,
-    "ipv4/neigh/default/gc_thresh3": 32768,
-}
 
 
 class StepError(Exception):
     """A step that the kernel refused: what, and its reason."""
 
 
-def set_namespace() -> dict[str, int]:
-    """Make the namespace fit for a router. Gives the settings that were otherwise, for `restore_namespace`."""
-    return _change(_NAMESPACE_SETTINGS)
-
-
-def forward() -> dict[str, int]:
-    """Make it one. Gives the settings that were otherwise, for `restore_namespace`."""
-    return _change(_FORWARDING)
-
-
-def _change(settings: Mapping[str, int]) -> dict[str, int]:
-    before: dict[str, int] = {}
-    for path, value in settings.items():
-        found = _get(path)
-        if found is not None and found != value:
-            before[path] = found
-            _set(path, value)
-    return before
-
-
-def restore_namespace(before: Mapping[str, int]) -> None:
-    """Put back what there was."""
-    for path, value in before.items():
-        _set(path, value)
-
-
-def _get(path: str) -> int | None:
-    try:
-        return int(Path("/proc/sys/net", path).read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _set(path: str, value: int) -> None:
-    with suppress(OSError):  # a kernel without IPv6, or settings that belong to the whole machine
-        Path("/proc/sys/net", path).write_text(str(value))
-
-
-def event_socket() -> socket.socket:
-    """A netlink socket that hears of changes and of neighbours that are missed; it does not block."""
-    listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
-    with suppress(OSError):
-        listener.setsockopt(socket.SOL_SOCKET, 33, 8 * 1024 * 1024)  # SO_RCVBUFFORCE
-    listener.bind((0, _GROUPS))
-    return listener
-
-
-class Events:
-    """Reads the event socket."""
-
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener
-        self._marshal = MarshalRtnl()
-
-    def read(self) -> tuple[list[tuple[int, IPv4Address]], bool, bool]:
-        """Next hops that were missed, with the device index; whether anything else changed; whether events got lost."""
-        missed: list[tuple[int, IPv4Address]] = []
-        changed = False
-        for _ in range(_BURST):
-            try:
-                data = self._listener.recv(_RECEIVE)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if error.errno == errno.ENOBUFS:
-                    return missed, True, True
-                raise
-            for message in self._marshal.parse(data):
-                event = message.get("event")
-                if event == "RTM_GETNEIGH" and message.get("family") == socket.AF_INET:
-                    target = message.get_attr("NDA_DST")
-                    if target:
-                        missed.append((message["ifindex"], IPv4Address(target)))
-                elif event in ("RTM_NEWLINK", "RTM_DELLINK", "RTM_NEWADDR", "RTM_DELADDR", "RTM_DELROUTE"):
-                    changed = True
-        return missed, changed, False
-
-
 class Kernel:
     """Requests to the kernel. `close` when done."""
 
     def __init__(self) -> None:
-        self._netlink = AsyncIPRoute()
+        self._netlink = AsyncIPRoute(strict_check=True)  # the kernel sorts out what is not asked for
         self._dumping = asyncio.Lock()
         self.indexes: dict[str, int] = {}
         self._descriptors: dict[str, int] = {}
@@ -149,6 +44,11 @@ class Kernel:
         for name in list(self._descriptors):
             self.forget(name)
         self._netlink.close()
+
+    @property
+    def port(self) -> int:
+        """Of the netlink socket: it is the sender of changes that are asked for here."""
+        return int(self._netlink.socket.getsockname()[0])
 
     async def bring_up_loopback(self) -> None:
         """The kernel's own `lo`, without which a router does not reach its own addresses."""
@@ -164,17 +64,18 @@ class Kernel:
         if descriptor is not None:
             os.close(descriptor)
 
-    async def _dump(self, table: Callable[..., Awaitable[AsyncIterator[Any]]], **family: int) -> list[Any]:
+    async def _dump(self, ask: Callable[..., Awaitable[AsyncIterator[Any]]], **wanted: int) -> list[Any]:
         """A whole table. A netlink socket has one dump at a time (EBUSY for a second one), and starts it again when
         the table changed meanwhile. Raises NetlinkError."""
         async with self._dumping:
             for _ in range(DUMPS_MAX - 1):
                 with suppress(NetlinkDumpInterrupted):
-                    return [entry async for entry in await table("dump", **family)]
-            return [entry async for entry in await table("dump", **family)]
+                    return [entry async for entry in await ask("dump", **wanted)]
+            return [entry async for entry in await ask("dump", **wanted)]
 
-    async def observe(self, ours: frozenset[str]) -> Observed:
-        """What there is now. `ours` are devices that the plane made: their permanent neighbours are adjacencies.
+    async def observe(self, ours: Mapping[str, int]) -> Observed:
+        """What there is now. `ours` are devices that the plane made, with their index: their permanent neighbours are
+        adjacencies.
 
         Raises NetlinkError.
         """
@@ -195,20 +96,32 @@ class Kernel:
         self.indexes = {name: device.index for name, device in devices.items()}
         names = {index: name for name, index in self.indexes.items()}
         addresses: dict[str, tuple[IPv4Interface, ...]] = {}
+        routed: list[tuple[str, IPv4Interface, bool]] = []
         for address in await self._dump(self._netlink.addr, family=socket.AF_INET):
             name = names.get(address["index"])
             local = address.get_attr("IFA_LOCAL") or address.get_attr("IFA_ADDRESS")
-            if name is not None and local:
-                found = IPv4Interface(f"{local}/{address['prefixlen']}")
-                addresses[name] = (*addresses.get(name, ()), found)
-        installed, guards = routes.ours(await self._dump(self._netlink.route, family=socket.AF_INET), names)
-        return Observed(devices, addresses, installed, await self._neighbours(names, ours), guards)
+            if name is None or not local:
+                continue
+            found = IPv4Interface(f"{local}/{address['prefixlen']}")
+            addresses[name] = (*addresses.get(name, ()), found)
+            if devices[name].up:
+                flags = address.get_attr("IFA_FLAGS") or address["flags"]
+                without = flags & (_IFA_SECONDARY | _IFA_NOPREFIXROUTE) or found.network.prefixlen == 32
+                routed.append((name, found, not without))
+        installed, guards = routes.ours(await self._routes(routes.OURS), names)
+        implied = [route for which in routes.IMPLIED for route in await self._routes(which)]
+        missing = routes.missing(routed, implied, names)
+        return Observed(devices, addresses, installed, await self._neighbours(names, ours), guards, missing)
 
-    async def _neighbours(self, names: Mapping[int, str], ours: frozenset[str]) -> dict[plan.Neighbour, int]:
+    async def _routes(self, which: Mapping[str, int]) -> list[Any]:
+        return await self._dump(self._netlink.route, family=socket.AF_INET, **which)
+
+    async def _neighbours(self, names: Mapping[int, str], ours: Mapping[str, int]) -> dict[plan.Neighbour, int]:
         neighbours: dict[plan.Neighbour, int] = {}
         for neighbour in await self._dump(self._netlink.neigh, family=socket.AF_INET):
-            name = names.get(neighbour["ifindex"])
-            if name not in ours or not neighbour["state"] & _NUD_PERMANENT:
+            index = neighbour["ifindex"]
+            name = names.get(index)
+            if name is None or ours.get(name) != index or not neighbour["state"] & _NUD_PERMANENT:
                 continue
             adjacency = tap.adjacency_of(neighbour.get_attr("NDA_LLADDR") or "")
             target = neighbour.get_attr("NDA_DST")
@@ -278,12 +191,16 @@ class Kernel:
         match step:
             case plan.CreateDevice(device=str(device), kind=kind):
                 await self._create(device, kind)
+            case plan.RenameDevice(device=str(device), found=found):
+                await self._rename(self.indexes[found], device)
             case plan.RemoveDevice(device=str(device)):
                 await netlink.link("del", index=self.indexes[device])
                 self.forget(device)
             case plan.SetResolves(device=str(device), resolves=resolves):
                 flags = 0 if resolves else _IFF_NOARP
                 await netlink.link("set", index=self.indexes[device], flags=flags, change=_IFF_NOARP)
+            case plan.SetMac(device=str(device)):
+                await netlink.link("set", index=self.indexes[device], address=plan.TUNNEL_MAC)
             case plan.SetMtu(device=str(device), mtu=mtu):
                 await netlink.link("set", index=self.indexes[device], mtu=mtu)
             case plan.AddAddress(device=str(device), address=address):
@@ -296,7 +213,7 @@ class Kernel:
                 )
             case plan.SetUp(device=str(device), up=up):
                 await netlink.link("set", index=self.indexes[device], state="up" if up else "down")
-            case plan.SetRoute() | plan.RemoveRoute() | plan.AddGuard() | plan.RemoveGuard():
+            case plan.SetRoute() | plan.RemoveRoute() | plan.AddImplied() | plan.AddGuard() | plan.RemoveGuard():
                 await routes.change(netlink, step, self.indexes)
             case plan.SetNeighbour(device=str(device), address=address, adjacency=adjacency):
                 await self._set_neighbour(device, address, adjacency)
@@ -307,19 +224,22 @@ class Kernel:
         self.forget(device)  # of a device that somebody removed
         self._descriptors[device] = tap.open_device(device, ethernet=kind is LinkKind.TUNNEL)
         try:
-            await self._prepare(device, kind)
-        except BaseException:
+            self.indexes[device] = socket.if_nametoindex(device)
+        except OSError:
             self.forget(device)
             raise
+        settings.put(settings.of_device(device, kind))
 
-    async def _prepare(self, device: str, kind: LinkKind) -> None:
-        self.indexes[device] = socket.if_nametoindex(device)
-        if kind is LinkKind.TUNNEL:
-            await self._netlink.link("set", index=self.indexes[device], address=tap.OWN_MAC.hex(":"))
-            for path, value in _TUNNEL_SETTINGS.items():
-                _set(path.format(device), value)
-        else:
-            _set(f"ipv6/conf/{device}/disable_ipv6", 1)
+    async def _rename(self, index: int, name: str) -> None:
+        try:
+            await self._netlink.link("set", index=index, ifname=name)
+        except NetlinkError as error:
+            if error.code != errno.EBUSY:
+                raise
+            # Before Linux 6.2 a device that is up keeps its name; what goes with this is put back afterwards.
+            await self._netlink.link("set", index=index, state="down")
+            await self._netlink.link("set", index=index, ifname=name)
+        self.indexes[name] = index
 
     async def _set_neighbour(self, device: str, address: IPv4Address, adjacency: int) -> None:
         await self._netlink.neigh(
@@ -342,11 +262,16 @@ def _say(step: Step) -> str:
     """A step in the words of a log line."""
     words = {
         plan.CreateDevice: "cannot make the device",
+        plan.RenameDevice: "cannot give the device its name back",
+        plan.SetMac: "cannot set the MAC address",
         plan.SetMtu: "cannot set the MTU",
         plan.AddAddress: "cannot add the address",
         plan.RemoveAddress: "cannot remove the address",
         plan.SetUp: "cannot bring the device up or down",
+        plan.AddImplied: "cannot put back the route of the address",
         plan.SetRoute: "cannot install the route",
+        plan.SetNeighbour: "cannot set the neighbour",
+        plan.RemoveNeighbour: "cannot remove the neighbour",
         plan.RemoveRoute: "cannot remove the route",
         plan.AddGuard: "cannot guard the prefix",
         plan.RemoveGuard: "cannot take away the guard of the prefix",

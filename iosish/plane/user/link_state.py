@@ -8,15 +8,16 @@ from iosish.desired import Link, LinkKind, LinkState
 from iosish.plane.plan import Observed
 
 
-def link_state(link: Link, device: str, observed: Observed, reason: str | None) -> LinkState:
-    """The state of an interface with that device; `reason` is what failed, if something did."""
+def link_state(link: Link, device: str, observed: Observed, reason: str | None, *, broken: bool) -> LinkState:
+    """The state of an interface with that device. `reason` is what failed, if something did; `broken`: with that it is
+    not what its config says, and does not count as up."""
     there = observed.devices.get(device)
     if there is None:
         return LinkState(link.name, present=False, reason=reason or f"no device {device}")
     return LinkState(
         link.name,
         present=True,
-        carrier=there.carrier,
+        carrier=there.carrier and not broken,
         mtu=there.mtu,
         mac=there.mac,
         addresses=observed.addresses.get(device, ()),

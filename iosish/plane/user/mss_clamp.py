@@ -14,10 +14,11 @@ net/netfilter/nft_exthdr.c), and corrects the checksum: what IOS does. Only tran
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pyroute2.netlink import NETLINK_NETFILTER, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST, NLMSG_MIN_TYPE
@@ -40,9 +41,18 @@ TABLE = "iosish"
 _CHAIN = "forward"
 ANSWER_WITHIN_S = 1.0
 _ANSWER_BYTES = 8192
+_EVENT_BYTES = 1 << 16
+#: Messages taken before others have their turn.
+_BURST = 64
 
 # linux/netfilter/nfnetlink.h
 _BATCH_BEGIN, _BATCH_END = NLMSG_MIN_TYPE, NLMSG_MIN_TYPE + 1
+_NFTABLES_GROUP = 7
+_NFGENMSG_BYTES = 4
+_NEWGEN = NFNL_SUBSYS_NFTABLES << 8 | 15  # NFT_MSG_NEWGEN
+# struct nlmsghdr, nlattr (linux/netlink.h)
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
 # linux/netfilter.h, linux/netfilter_ipv4.h
 _HOOK_FORWARD, _PRIORITY_MANGLE = 2, -150
 # linux/netfilter/nf_tables.h: enum nft_payload_bases, enum nft_exthdr_op
@@ -57,29 +67,83 @@ _Attributes = list[tuple[str, Any]]
 
 
 class MssClamp:
-    """What is clamped in this network namespace."""
+    """What is clamped in this network namespace. `touched` is called when somebody else changed our table."""
 
-    def __init__(self) -> None:
+    def __init__(self, touched: Callable[[], None]) -> None:
+        self._touched = touched
+        self._loop = asyncio.get_running_loop()
         self._there: Mapping[str, int] | None = None  # a run that was killed may have left something
+        self._own = 0  # the netlink port that our last change came from
+        self._listener: socket.socket | None = None
+        self.drifted = False
 
     def apply(self, clamps: Mapping[str, int]) -> dict[str, str]:
         """Clamp so from now on: the highest MSS by device. Gives the devices where that failed, with the reason."""
-        if clamps != self._there:
+        if clamps != self._there or self.drifted:
             try:
-                replace(clamps)
+                if clamps:
+                    self._listen()
+                self._own = replace(clamps)
             except OSError as error:
                 return dict.fromkeys(clamps, f"cannot adjust the TCP MSS: {error.strerror or error}")
             self._there = dict(clamps)
+            self.drifted = False
         return {}
 
+    def close(self) -> None:
+        """Look no more; what is clamped stays so."""
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
 
-def replace(clamps: Mapping[str, int]) -> None:
+    def _listen(self) -> None:
+        if self._listener is None:
+            kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+            self._listener = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+            self._listener.bind((0, 1 << (_NFTABLES_GROUP - 1)))
+            self._loop.add_reader(self._listener, self._heard)
+
+    def _heard(self) -> None:
+        for _ in range(_BURST):
+            if self._listener is None:
+                return
+            try:
+                data = self._listener.recv(_EVENT_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:  # some were lost
+                data = b""
+            if self._there and not self.drifted and (not data or _foreign(data, self._own)):
+                self.drifted = True
+                self._touched()
+
+
+def _foreign(data: bytes, own: int) -> bool:
+    """Whether one of these messages is of somebody else's change of our table (linux/netfilter/nf_tables.h)."""
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, kind, _, _, sender = _HEADER.unpack_from(data, at)
+        if length < _HEADER.size or at + length > len(data):
+            break
+        # In each message about a table, or about something in one, the first attribute is its name.
+        start = at + _HEADER.size + _NFGENMSG_BYTES + _ATTRIBUTE.size
+        name = data[start : at + length].split(b"\0", 1)[0]
+        if sender != own and kind != _NEWGEN and name == TABLE.encode():
+            return True
+        at += (length + 3) & ~3
+    return False
+
+
+def replace(clamps: Mapping[str, int]) -> int:
     """Put our table in the place of what this or an earlier run left; without anything to clamp there is none.
 
-    All or nothing. Raises OSError: what was before stays.
+    All or nothing. Gives the netlink port that it came from. Raises OSError: what was before stays.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as netlink:
         netlink.settimeout(ANSWER_WITHIN_S)
+        netlink.bind((0, 0))
+        own = int(netlink.getsockname()[0])
         netlink.send(batch(clamps))
         # A batch is one change, worked off while it is sent. What comes first is its first error, or, as only its
         # last message asks for one, the acknowledgement. A kernel without nf_tables answers to the opening message.
@@ -87,6 +151,7 @@ def replace(clamps: Mapping[str, int]) -> None:
     (error,) = struct.unpack_from("=i", answer, 16)  # struct nlmsgerr, behind struct nlmsghdr (linux/netlink.h)
     if error:
         raise OSError(-error, os.strerror(-error))
+    return own
 
 
 def batch(clamps: Mapping[str, int]) -> bytes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from pyroute2.netlink.exceptions import NetlinkError
 
@@ -16,7 +18,10 @@ from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.forwarding import ipv4
 from iosish.plane import udp_4500
 from iosish.plane.device_name import device_name, other_names
+from iosish.plane.drift import Healing
+from iosish.plane.patience import Patience
 from iosish.plane.plan import (
+    LINK_STEPS,
     AddAddress,
     AddGuard,
     CreateDevice,
@@ -27,21 +32,30 @@ from iosish.plane.plan import (
     RemoveDevice,
     RemoveGuard,
     RemoveNeighbour,
+    RemoveRoute,
     SetMtu,
     SetNeighbour,
+    SetRoute,
     SetUp,
     Step,
     in_the_way,
     plan,
 )
-from iosish.plane.user import kernel, sockets
+from iosish.plane.user import kernel, routes, settings, sockets, tap
+from iosish.plane.user.events import Concern, Events, event_socket
 from iosish.plane.user.forwarder_link import QUEUE_MAX, ForwarderLink
 from iosish.plane.user.ike_ports import IkePorts
 from iosish.plane.user.link_state import link_state
 from iosish.plane.user.mss_clamp import MssClamp
 
-#: Steps that failed are tried again this much later.
-RETRY_S = 2.0
+#: What failed is tried again, later and later; at once when the kernel says that something of ours changed.
+RETRY_FIRST_S, RETRY_MOST_S = 0.5, 30.0
+#: The kernel is looked at so often as soon as it says that something of ours changed, then at most so often a second.
+LOOKS_AT_ONCE, LOOK_FIRST_S, LOOK_MOST_S, CALM_S = 10, 0.05, 1.0, 2.0
+#: How often the settings of the kernel are looked at, and those of how many devices then.
+SETTINGS_EVERY_S, SETTINGS_OF = 1.0, 64
+#: Log lines about steps that failed, at once, and addresses of others that are kept in mind.
+COMPLAINTS_MAX, STRANGERS_MAX = 8, 1024
 #: An address that goes takes others of its subnet and routes along: the kernel is looked at again, so often at most.
 PASSES = 3
 #: The kernel's tables changed while they were read: read them again this much later.
@@ -62,13 +76,24 @@ class UserPlane:
         self._given = dict(interfaces)
         self._desired = self._unasked = Desired()  # until the router says what it wants
         self._applied: Desired | None = None
-        self._owned_devices: set[str] = set()
+        self._owned_devices: dict[str, int] = {}
         self._owned_addresses: set[tuple[str, IPv4Interface]] = set()
+        self._owned_routes: set[IPv4Network] = set()
         self._found: dict[str, Found] = {}
         self._devices: dict[str, str] = {}
         self._told: dict[str, LinkState] = {}
         self._reasons: dict[str, str] = {}
+        self._broken: set[str] = set()
+        self._complained: frozenset[str] = frozenset()
+        self._seen: dict[str, int] = {}
+        self._strangers: dict[tuple[str, IPv4Interface], None] = {}
+        self._healing = Healing(sink.noticed)
+        self._undone: frozenset[Step] = frozenset()
+        self._looks = Patience(LOOKS_AT_ONCE, LOOK_FIRST_S, LOOK_MOST_S, CALM_S)
+        self._retries = Patience(0, RETRY_FIRST_S, RETRY_MOST_S, CALM_S)
+        self._again_at = math.inf
         self._wanted = asyncio.Event()
+        self._asked = True
         self._stale = True
         self._settled = asyncio.Event()
         self._settled.set()  # nothing was asked for yet
@@ -81,22 +106,23 @@ class UserPlane:
         self._held: list[Datagram | UdpDatagram | SaChange] = []
         self._settings_before: dict[str, int] = {}
         self._forwarding = False
-        self._mss_clamp = MssClamp()
+        self._mss_clamp = MssClamp(self._look)
+        self._tender: asyncio.Task[None] | None = None
 
     # Plane
 
     async def start(self) -> None:
         """Open netlink and fork the forwarder. Raises OSError without the rights for it."""
-        self._settings_before = kernel.set_namespace()
+        self._settings_before = settings.put(settings.NAMESPACE)
         self._muted = sockets.mute(ipv4.GRE)  # also while no forwarder is there, clear GRE gets no answer
         self._forwarder.start()
         self._kernel = kernel.Kernel()
         await self._kernel.bring_up_loopback()
-        self._listener = kernel.event_socket()
-        self._events = kernel.Events(self._listener)
+        self._listener = event_socket()
+        self._events = Events(self._listener, self._kernel.port, routes.ROUTE_PROTOCOL)
         self._loop.add_reader(self._listener, self._changed)
-        self._wanted.set()  # there may be something left of a router that was killed
-        self._worker = self._loop.create_task(self._work())
+        self._worker = self._loop.create_task(self._work())  # there may be something left of a router that was killed
+        self._tender = self._loop.create_task(self._tend())
 
     def apply(self, desired: Desired) -> None:
         self._desired = desired
@@ -104,6 +130,7 @@ class UserPlane:
         if desired.ike:
             self._ike_ports.want(True)  # they close when what was to be sent is sent
         self._settled.clear()
+        self._asked = True
         self._wanted.set()
 
     def send(self, datagram: Datagram) -> None:
@@ -166,11 +193,12 @@ class UserPlane:
 
     async def stop(self, *, final: bool = True) -> None:
         """Take back what is ours and end the forwarder. Guards stay for the next start, unless this end is `final`."""
-        if self._worker is not None:
-            self._worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._worker
-        kernel.restore_namespace(self._settings_before)  # nothing is forwarded any more when guards go
+        for task in (self._tender, self._worker):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        settings.put(self._settings_before)  # nothing is forwarded any more when guards go
         if self._worker is not None:
             self._worker = None
             await self._take_back(final)
@@ -186,8 +214,9 @@ class UserPlane:
 
     async def _take_back(self, final: bool) -> None:
         self._mss_clamp.apply({})
+        self._mss_clamp.close()
         try:
-            observed = await self._kernel.observe(frozenset(self._owned_devices))
+            observed = await self._kernel.observe(self._owned_devices)
         except (NetlinkError, OSError):
             return  # our devices go with their descriptors all the same
         for step in plan(Desired(), observed, self._owned(), {}):
@@ -207,29 +236,38 @@ class UserPlane:
                 yield name, descriptor
 
     def _changed(self) -> None:
-        missed, changed, lost = self._events.read()
-        if missed:
+        news = self._events.read()
+        changed = news.changed
+        if news.missed or news.altered:
             names = {index: name for name, index in self._kernel.indexes.items()}
-            tunnels: dict[str | None, str] = {self._devices.get(name): name for name in self._desired.tunnels}
-            for index, address in dict.fromkeys(missed):
+            tunnels = {self._devices.get(name): name for name in self._desired.tunnels}
+            for index, address in dict.fromkeys(news.missed):
                 tunnel = tunnels.get(names.get(index))
                 if tunnel is None:
                     continue
                 # Somebody removed a neighbour that was there: the whole picture has to be looked at.
                 changed = changed or (tunnel, address) in self._desired.neighbours
                 self._sink.next_hop_missed(tunnel, address)
-        if changed or lost:
-            self._stale = True
-            self._wanted.set()
+            for index, address, mac in news.altered:
+                tunnel = tunnels.get(names.get(index))
+                if tunnel is not None and not changed:
+                    changed = self._drifted_neighbour(tunnel, address, mac)
+        if changed:
+            self._look()
+
+    def _drifted_neighbour(self, tunnel: str, address: IPv4Address, mac: str | None) -> bool:
+        right = {picture.neighbours.get((tunnel, address)) for picture in (self._desired, self._applied) if picture}
+        return (tap.adjacency_of(mac) if mac is not None else None) not in right
+
+    def _look(self) -> None:
+        """The whole picture has to be looked at."""
+        self._stale = True
+        self._wanted.set()
 
     async def _work(self) -> None:
         """Make the kernel as desired, each time that one of them changes."""
         while True:
-            try:
-                await asyncio.wait_for(self._wanted.wait(), RETRY_S if self._reasons else None)
-            except TimeoutError:
-                self._stale = True
-            self._wanted.clear()
+            await self._work_to_do()
             desired = self._desired
             held, self._held = self._held, []  # what comes from now on may wait for a later picture
             try:
@@ -239,38 +277,63 @@ class UserPlane:
             except Exception as error:  # of our own making: told, and tried again, for the router must go on
                 self._failed(error)
             self._applied = desired
-            if not self._wanted.is_set():
+            if not self._asked:
                 self._settled.set()
                 held, self._held = held + self._held, []
             for datagram in held:
                 self._hand_over(datagram)
-            if not self._desired.ike:
+            if not self._asked and not desired.ike:  # else something may still wait for the picture to come
                 self._ike_ports.want(False)
+
+    async def _work_to_do(self) -> None:
+        """Wait until the router wants something, the kernel has changed, or it is time to try again. Without the
+        router, changes are looked at ever less often while they go on: others have to live, too."""
+        while not self._asked:
+            now, at = self._loop.time(), self._again_at
+            if self._stale:
+                at = min(at, self._looks.ready_at(None))
+            if at <= now:
+                self._stale = True
+                break
+            self._wanted.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), None if at == math.inf else at - now)
+        self._asked = False
 
     def _forward(self) -> None:
         """From here on the kernel forwards: not before guards are in place, else what belongs into a protected tunnel
         would follow the default route until then."""
         if not self._forwarding:
             self._forwarding = True
-            self._settings_before.update(kernel.forward())
+            self._settings_before.update(settings.put(settings.FORWARDING))
 
     async def _reach(self, desired: Desired) -> None:
         if _protected(desired) - _protected(self._applied):
             # What they sent in the clear before may still wait for an ARP answer.
             await self._forwarder.taken()
             await self._kernel.drop_unresolved(frozenset(self._owned_devices))
-        if self._stale or self._applied is None or not _only_neighbours(self._applied, desired):
-            self._stale = False
-            await self._converge(desired)
-        else:
+        now = self._loop.time()
+        if self._applied is None or not _only_neighbours(self._applied, desired):
+            self._retries.forget(None)
+        elif not self._stale or self._looks.ready_at(None) > now:
             await self._set_neighbours(self._applied, desired)
+            return
+        if self._stale:
+            self._looks.tried(None, now)
+        self._stale = False
+        self._again_at = math.inf
+        await self._converge(desired)
 
     def _failed(self, error: Exception) -> None:
         reason = f"The data plane failed ({type(error).__name__}: {error}); it tries again"
         if self._reasons.get("") != reason:
             self._sink.noticed(LogEvent("IOSISH", 3, "PLANE", reason))
         self._reasons[""] = reason
-        self._stale = True
+        self._try_again()
+
+    def _try_again(self) -> None:
+        self._retries.tried(None, self._loop.time())
+        self._again_at = min(self._again_at, self._retries.ready_at(None))
 
     async def _set_neighbours(self, before: Desired, desired: Desired) -> None:
         """The quick way for what changes most: a packet may wait for it."""
@@ -285,67 +348,183 @@ class UserPlane:
             try:
                 await self._kernel.apply(step)
             except kernel.StepError:
-                self._stale = True  # the whole picture has to be looked at
-                self._wanted.set()
+                self._look()
 
     async def _observe(self) -> Observed:
         """What there is; read again for as long as it changes while it is read."""
         while True:
             try:
-                return await self._kernel.observe(frozenset(self._owned_devices))
+                observed = await self._kernel.observe(self._owned_devices)
+                break
             except (NetlinkError, OSError):
                 await asyncio.sleep(READ_AGAIN_S)
+        there = {device.index for device in observed.devices.values()}
+        for device in [device for device, index in self._owned_devices.items() if index not in there]:
+            del self._owned_devices[device]
+            self._kernel.forget(device)
+        return observed
+
+    def _listen(self, desired: Desired, observed: Observed) -> None:
+        """Say what of all that changes in the kernel concerns us."""
+        names = {name for link in desired.links.values() for name in self._candidates(link)}
+        indexes = {observed.devices[name].index for name in names if name in observed.devices}
+        networks = {route.network for route in desired.routes}
+        for link in desired.links.values():
+            for address in link.addresses:
+                networks |= {address.network, IPv4Network(address.ip)}
+        tunnels = {self._devices[name] for name in desired.tunnels if name in self._devices} & observed.devices.keys()
+        self._events.concern = Concern(
+            frozenset(indexes | set(self._owned_devices.values())),
+            frozenset(name.encode() for name in names),
+            frozenset((network.network_address.packed, network.prefixlen) for network in networks),
+            frozenset(observed.devices[device].index for device in tunnels),
+        )
 
     async def _converge(self, desired: Desired) -> None:
         observed = await self._observe()
         self._name_devices(desired, observed)
+        self._listen(desired, observed)
+        drifted, healed = self._drifted(observed), list[Step]()
         self._reasons.clear()
+        self._broken.clear()
+        steps = plan(desired, observed, self._owned(), self._devices)
         for _ in range(PASSES):
-            steps = plan(desired, observed, self._owned(), self._devices)
             if not steps:
                 break
-            await self._apply_steps(desired, observed, steps)
+            whole = await self._apply_steps(desired, observed, steps, drifted, healed)
             observed = await self._observe()
-            if self._reasons:
+            steps = plan(desired, observed, self._owned(), self._devices)
+            if not whole:
                 break
+            if desired is self._applied:
+                drifted |= set(steps)  # what went along with something else
+        self._undone = frozenset(steps)
+        self._owned_routes &= {route.network for route in desired.routes if not route.guard}
+        self._listen(desired, observed)
         self._clamp(desired, observed)
+        self._say(desired, observed, healed)
         self._report(desired, observed)
+        if self._reasons:
+            self._try_again()
+        else:
+            self._retries.forget(None)
 
-    async def _apply_steps(self, desired: Desired, observed: Observed, steps: Iterable[Step]) -> None:
+    def _drifted(self, observed: Observed) -> set[Step]:
+        """What is to be put back: the kernel was as last applied, and is not any more."""
+        if self._applied is None or self._applied is self._unasked:
+            return set()
+        steps = plan(self._applied, observed, self._owned(), self._devices)
+        # A device of others that comes for the first time was not changed by anybody.
+        return {step for step in steps if step.device is None or step.device in self._seen} - self._undone
+
+    async def _apply_steps(
+        self, desired: Desired, observed: Observed, steps: Iterable[Step], drifted: set[Step], healed: list[Step]
+    ) -> bool:
+        """Do the steps. What of it is drift is noted in `healed`. Tells whether all was done."""
         failed: set[str | None] = set()
+        whole = True
         for step in steps:
             if step.device is not None and step.device in failed:
                 continue
             if isinstance(step, RemoveGuard) and desired is self._unasked:
                 continue  # of a life before this one: it goes on guarding
+            ready_at = self._healing.ready_at(step) if step in drifted else 0.0
+            if ready_at > self._loop.time():
+                self._again_at = min(self._again_at, ready_at)
+                whole = False
+                if isinstance(step, LINK_STEPS):
+                    failed.add(step.device)
+                    self._broken.add(step.device or "")
+                    self._reasons[step.device or ""] = "changed from outside again and again"
+                continue
             try:
                 await self._kernel.apply(step)
                 self._note(step, observed)
+                if step in drifted:
+                    healed.append(step)
             except kernel.StepError as error:
+                whole = False
                 self._reasons[step.device or ""] = str(error)
                 if isinstance(step, AddGuard):
                     # Without all guards no protected tunnel is touched.
                     held = {self._devices[name] for name in _protected(desired) if name in self._devices}
                     failed |= held
                     self._reasons.update(dict.fromkeys(held, str(error)))
-                if step.device is not None and step.rank < AddAddress.rank:
+                if isinstance(step, LINK_STEPS):
                     failed.add(step.device)
+                    self._broken.add(step.device or "")
+        return whole
 
     def _clamp(self, desired: Desired, observed: Observed) -> None:
         clamps: dict[str, int] = {}
         for name, link in desired.links.items():
             if link.adjust_mss is not None and self._devices[name] in observed.devices:
                 clamps[self._devices[name]] = link.adjust_mss
-        self._reasons = {**self._mss_clamp.apply(clamps), **self._reasons}
+        drifted = self._mss_clamp.drifted
+        failed = self._mss_clamp.apply(clamps)
+        self._reasons = {**failed, **self._reasons}
+        if drifted and not failed:
+            names = {device: name for name, device in self._devices.items()}
+            self._healing.done_clamps([names[device] for device in clamps], self._loop.time())
+
+    def _say(self, desired: Desired, observed: Observed, healed: list[Step]) -> None:
+        """Log what was put back, what failed, and which addresses others have added."""
+        names = {device: name for name, device in self._devices.items()}
+        self._healing.done(healed, names, self._loop.time())
+        # What keeps a link down is logged with its state.
+        complaints = frozenset(why for device, why in self._reasons.items() if device not in self._broken)
+        for why in sorted(complaints - self._complained)[:COMPLAINTS_MAX]:
+            self._sink.noticed(LogEvent("IOSISH", 3, "APPLY", f"{why}; it is tried again"))
+        self._complained = complaints
+        for name, link in desired.links.items():
+            device = self._devices[name]
+            if device in observed.devices:
+                self._look_for_strangers(link, device, observed)
+                self._seen[device] = observed.devices[device].index
+
+    def _look_for_strangers(self, link: Link, device: str, observed: Observed) -> None:
+        """Addresses that came to a device of others while we looked on stay."""
+        for address in observed.addresses.get(device, ()):
+            if address in link.addresses or (device, address) in self._strangers:
+                continue
+            if len(self._strangers) < STRANGERS_MAX:
+                self._strangers[device, address] = None
+                if device in self._seen and (device, address) not in self._owned_addresses:
+                    text = f"{link.name} has an address that is not in its config and stays: {address}"
+                    self._sink.noticed(LogEvent("IOSISH", 4, "FOREIGN_ADDRESS", text))
+
+    async def _tend(self) -> None:
+        """Look at the settings of the kernel, of which it says nothing, from time to time."""
+        waiting: deque[tuple[str, LinkKind]] = deque()
+        while True:
+            await asyncio.sleep(SETTINGS_EVERY_S)
+            if not waiting:
+                links = self._desired.links.values()
+                waiting.extend((self._devices[link.name], link.kind) for link in links if link.name in self._devices)
+            wanted = dict(settings.NAMESPACE)
+            if self._forwarding:
+                wanted.update(settings.FORWARDING)
+            for _ in range(min(len(waiting), SETTINGS_OF)):
+                device, kind = waiting.popleft()
+                if device in self._owned_devices:
+                    wanted.update(settings.of_device(device, kind))
+            now = self._loop.time()
+            wanted = {path: value for path, value in wanted.items() if self._healing.setting_ready_at(path) <= now}
+            self._healing.done_settings(settings.put(wanted), now)
 
     def _owned(self) -> Owned:
-        return Owned(frozenset(self._owned_devices), frozenset(self._owned_addresses), dict(self._found))
+        return Owned(
+            dict(self._owned_devices),
+            frozenset(self._owned_addresses),
+            dict(self._found),
+            frozenset(self._owned_routes),
+        )
 
     def _note(self, step: Step, before: Observed) -> None:
         """Remember what is ours, and how what is not was found."""
         match step:
             case CreateDevice(device=str(device), kind=kind):
-                self._owned_devices.add(device)
+                self._owned_devices[device] = self._kernel.indexes[device]
                 if kind is LinkKind.TUNNEL:
                     for name, descriptor in self._taps():
                         if self._devices[name] == device:
@@ -356,7 +535,7 @@ class UserPlane:
                     found = Found(there.index)
                 self._found[device] = found.after(step, there)
             case RemoveDevice(device=str(device)):
-                self._owned_devices.discard(device)
+                self._owned_devices.pop(device, None)
                 self._forwarder.drop_tap(
                     next((name for name, behind in self._devices.items() if behind == device), device)
                 )
@@ -365,21 +544,28 @@ class UserPlane:
                     self._owned_addresses.add((device, address))
             case RemoveAddress(device=str(device), address=address):
                 self._owned_addresses.discard((device, address))
+            case SetRoute(network=network):
+                self._owned_routes.add(network)
+            case RemoveRoute(network=network):
+                self._owned_routes.discard(network)
 
     def _name_devices(self, desired: Desired, observed: Observed) -> None:
         for name in [name for name in self._devices if name not in desired.links]:
             if self._devices[name] not in self._owned_devices:
                 del self._devices[name]
         for name, link in desired.links.items():
-            self._devices[name] = self._device_for(name, link, observed)
+            self._devices[name] = self._device_for(link, observed)
 
-    def _device_for(self, name: str, link: Link, observed: Observed) -> str:
-        own = device_name(name)
-        if link.kind is not LinkKind.PHYSICAL:
-            return own
-        if name in self._given:
-            return self._given[name]
-        return next((device for device in (own, *other_names(name)) if device in observed.devices), own)
+    def _device_for(self, link: Link, observed: Observed) -> str:
+        candidates = self._candidates(link)
+        return next((device for device in candidates if device in observed.devices), candidates[0])
+
+    def _candidates(self, link: Link) -> tuple[str, ...]:
+        """The names that the device behind an interface may have, best first."""
+        if link.kind is LinkKind.PHYSICAL and link.name in self._given:
+            return (self._given[link.name],)
+        others = other_names(link.name) if link.kind is LinkKind.PHYSICAL else ()
+        return device_name(link.name), *others
 
     def _report(self, desired: Desired, observed: Observed) -> None:
         """Tell the state of each link that is not as it was last told."""
@@ -395,7 +581,7 @@ class UserPlane:
         link, device = desired.links[name], self._devices[name]
         if in_the_way(link, device, observed, self._owned()):
             return LinkState(name, present=False, reason=f"a device {device} of others is in the way")
-        return link_state(link, device, observed, self._reasons.get(device))
+        return link_state(link, device, observed, self._reasons.get(device), broken=device in self._broken)
 
 
 def _protected(desired: Desired | None) -> set[str]:

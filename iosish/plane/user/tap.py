@@ -10,6 +10,8 @@ import fcntl
 import os
 from struct import Struct
 
+from iosish.plane.plan import TUNNEL_MAC
+
 _TUNSETIFF = 0x400454CA
 _TUNSETOFFLOAD = 0x400454D0
 _IFF_TUN, _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x1, 0x2, 0x1000, 0x4000
@@ -22,9 +24,9 @@ Lengths count from the Ethernet header on."""
 NEEDS_CHECKSUM = 1
 GSO_NONE, GSO_TCP4, GSO_ECN = 0, 1, 0x80
 
-#: A neighbour's MAC: 02:00, then the adjacency index. The device's own is 02:01:00:00:00:00.
+#: A neighbour's MAC: 02:00, then the adjacency index.
 ADJACENCY_PREFIX = b"\x02\x00"
-OWN_MAC = b"\x02\x01\x00\x00\x00\x00"
+OWN_MAC = bytes.fromhex(TUNNEL_MAC.replace(":", ""))
 ETHERNET = 14
 #: Where the packet starts in a frame.
 PACKET = _VIRTIO.size + ETHERNET
