@@ -7,7 +7,7 @@ empty. Interface names are the IOS names in full (`FastEthernet0/0`, `Tunnel0`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -114,6 +114,23 @@ class PlaneCounters:
     sas: Mapping[SaKey, SaCounters] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class SeenPacket:
+    """A packet as it passed an interface that is watched.
+
+    `data` of a tunnel is an IPv4 header, GRE, and what is inside, in the clear: before ESP on its way out, after it on
+    its way in. (Of the outer header of what came in only the addresses are known.) Of every other interface it is the
+    Ethernet frame as it is on the wire, cut into segments and with its checksums; a device without Ethernet gets a
+    header of zeros. `length` is the packet's own where `data` is only its beginning. `at` is the wall clock in seconds.
+    """
+
+    interface: str
+    inbound: bool
+    at: float
+    data: bytes
+    length: int
+
+
 class PlaneSink(Protocol):
     """What a plane tells its router; called on the router's own thread or loop."""
 
@@ -155,6 +172,12 @@ class PlaneSink(Protocol):
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
         """Packets were refused for a reason worth a log line (`"key mismatch"`); rate-limited by the plane."""
 
+    def packets_seen(self, packets: Sequence[SeenPacket]) -> None:
+        """What passed the interfaces that are watched; those of one interface are in order."""
+
+    def packets_missed(self, interface: str, count: int) -> None:
+        """So many packets of a watched interface passed unseen, because there were too many at once."""
+
 
 class Plane(Protocol):
     """A data plane. `apply` never raises for a single object that fails: it reports a LinkState with the reason."""
@@ -169,6 +192,9 @@ class Plane(Protocol):
         """Put SAs in place and take them out; in force before anything that is sent afterwards leaves."""
 
     def send_ike(self, datagram: UdpDatagram) -> None: ...
+
+    def watch(self, interfaces: frozenset[str]) -> None:
+        """The interfaces whose packets the sink is to see from now on; nothing costs nothing."""
 
     async def counters(self) -> PlaneCounters: ...
 

@@ -6,12 +6,12 @@ The runtime does it on asyncio and the machine's clock, the simulator on a world
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Protocol
 
 from iosish.config.model import Config
-from iosish.desired import Desired, EspRefusal, LinkState, Plane, SaChange
+from iosish.desired import Desired, EspRefusal, LinkState, Plane, SaChange, SeenPacket
 from iosish.engine import Datagram, Event, LogEvent, UdpDatagram
 from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.router import Router
@@ -19,6 +19,14 @@ from iosish.router import Router
 
 class Timer(Protocol):
     def cancel(self) -> None: ...
+
+
+class Watcher(Protocol):
+    """Who wants to see packets. It is told of all interfaces that anybody watches."""
+
+    def packets_seen(self, packets: Sequence[SeenPacket]) -> None: ...
+
+    def packets_missed(self, interface: str, count: int) -> None: ...
 
 
 class Driving(ABC):
@@ -29,6 +37,7 @@ class Driving(ABC):
         self.plane: Plane | None = None
         self._planned = False
         self._timer: Timer | None = None
+        self._watchers: dict[Watcher, frozenset[str]] = {}
 
     @abstractmethod
     def now(self) -> float:
@@ -70,6 +79,15 @@ class Driving(ABC):
 
     def debug(self, topics: frozenset[str]) -> None:
         self.router.debug(topics)
+
+    def watch(self, watcher: Watcher, interfaces: frozenset[str]) -> None:
+        """The interfaces whose packets `watcher` is to see from now on."""
+        if interfaces:
+            self._watchers[watcher] = interfaces
+        else:
+            self._watchers.pop(watcher, None)
+        if self.plane is not None:
+            self.plane.watch(frozenset().union(*self._watchers.values()))
 
     # PlaneSink
 
@@ -124,6 +142,14 @@ class Driving(ABC):
     def dropped(self, interface: str | None, reason: str, peer: IPv4Address) -> None:
         self.router.dropped(interface, reason, peer)
         self._plan()
+
+    def packets_seen(self, packets: Sequence[SeenPacket]) -> None:
+        for watcher in tuple(self._watchers):
+            watcher.packets_seen(packets)
+
+    def packets_missed(self, interface: str, count: int) -> None:
+        for watcher in tuple(self._watchers):
+            watcher.packets_missed(interface, count)
 
     # Within
 

@@ -15,6 +15,7 @@ from iosish.forwarding import gre, ipv4, ipv6, mss
 from iosish.forwarding.held import HeldPackets
 from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.protection import EspRefused, Protection, way_of
+from iosish.forwarding.seen import SeenPackets
 from iosish.forwarding.tables import DropCounters, Tunnel
 from iosish.forwarding.tunnel_state import MULTICAST, OUTER_HEADER, TunnelState
 from iosish.forwarding.tunnel_table import TunnelTable
@@ -49,11 +50,15 @@ class Forwarder:
     `returned` holds (tunnel, IPv4 packet): ICMP errors to hand to the router's own stack as if they had come in
     on the tunnel, for the sender of an inner packet. Their source is the tunnel's own address, which Linux takes from
     a device only with `accept_local`. `counters` is kept per tunnel name, `drops` for the router.
+
+    What passes the tunnels in `watched` is copied to `seen`: as it leaves, after it was held, and as it is accepted.
     """
 
     def __init__(self) -> None:
         self.drops = DropCounters()
         self.returned: deque[tuple[str, bytes]] = deque(maxlen=RETURNED_MAX)
+        self.watched: frozenset[str] = frozenset()
+        self.seen = SeenPackets()
         self._tunnels = TunnelTable()
         self.counters = self._tunnels.counters
         self._refused: set[tuple[str | None, str, bytes]] = set()
@@ -147,6 +152,9 @@ class Forwarder:
         out: list[Outer] = [
             (target, tos, ttl, df, b"".join((header, piece)), ipv4.GRE, None) for target in targets for piece in pieces
         ]
+        if self.watched and settings.name in self.watched:
+            for target, *_, frame, _, _ in out:
+                self.seen.add_out(settings, target, frame, tos, ttl, df, now)
         state.sent(len(out), sum(len(outer[4]) for outer in out), now)
         if multicast:
             state.counters.multicast_out += len(out)
@@ -194,6 +202,8 @@ class Forwarder:
                 continue
             out.append((sa.peer, tos, ttl, outer_df, sealed, sa.protocol, sa.udp_ports))
             octets += len(header) + len(piece)
+            if self.watched and settings.name in self.watched:
+                self.seen.add_out(settings, target, b"".join((header, piece)), tos, ttl, outer_df, now)
         if not out:
             return out
         if not sa.carried:
@@ -295,6 +305,8 @@ class Forwarder:
         counters.packets_in += 1
         counters.bytes_in += len(frame) + OUTER_HEADER
         counters.last_in = now
+        if self.watched and state.tunnel.name in self.watched:
+            self.seen.add_in(state.tunnel, source, destination, frame, now)
         return state.tunnel.name, protocol, payload, source, sa is not None
 
     # Security associations

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
-from iosish.desired import Desired, EspRefusal, KernelRoute, Link, LinkKind, LinkState
+from iosish.desired import Desired, EspRefusal, KernelRoute, Link, LinkKind, LinkState, SeenPacket
 from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.forwarding import ipv4
 from iosish.forwarding.tables import Tunnel
@@ -31,6 +31,8 @@ class Recorder:
     refused: list[tuple[str | None, str, str]] = field(default_factory=list)
     ike: list[UdpDatagram] = field(default_factory=list)
     sas: list[tuple[str, object]] = field(default_factory=list)
+    seen: list[SeenPacket] = field(default_factory=list)
+    unseen: list[tuple[str, int]] = field(default_factory=list)
 
     def link_changed(self, state: LinkState) -> None:
         self.links.append(state)
@@ -70,6 +72,12 @@ class Recorder:
 
     def ike_closed(self, reason: str | None) -> None:
         self.sas.append(("closed", reason))
+
+    def packets_seen(self, packets: Sequence[SeenPacket]) -> None:
+        self.seen.extend(packets)
+
+    def packets_missed(self, interface: str, count: int) -> None:
+        self.unseen.append((interface, count))
 
 
 class Host:

@@ -15,14 +15,14 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from iosish.desired import Desired, EspRefusal, LinkState
+from iosish.desired import Desired, EspRefusal, LinkState, SeenPacket
 from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.ipsec.sa import SaChange, SaCounters, SaKey
 
@@ -44,6 +44,8 @@ class Told:
     dropped: list[tuple[str | None, str, IPv4Address]] = field(default_factory=list)
     ike: list[UdpDatagram] = field(default_factory=list)
     sas: list[tuple[str, object]] = field(default_factory=list)
+    seen: list[SeenPacket] = field(default_factory=list)
+    unseen: list[tuple[str, int]] = field(default_factory=list)
 
     def link(self, name: str) -> LinkState | None:
         """The last state told of an interface."""
@@ -96,6 +98,12 @@ class _Sink:
 
     def ike_closed(self, reason: str | None) -> None:
         self.told.sas.append(("closed", reason))
+
+    def packets_seen(self, packets: Sequence[SeenPacket]) -> None:
+        self.told.seen.extend(packets)
+
+    def packets_missed(self, interface: str, count: int) -> None:
+        self.told.unseen.append((interface, count))
 
 
 class Namespace:
@@ -199,6 +207,9 @@ class Node:
 
     def send(self, datagram: Datagram) -> None:
         self._ask("send", datagram)
+
+    def watch(self, *interfaces: str) -> None:
+        self._ask("watch", frozenset(interfaces))
 
     def forwarder(self) -> int | None:
         """The pid of the forwarder process."""
@@ -309,6 +320,8 @@ async def _serve() -> None:
                 else:
                     plane.send(call)
             await plane.settled()
+        elif what == "watch":
+            plane.watch(*values)
         elif what == "hurt":
             _hurt(plane, *values)
         elif what == "told":

@@ -8,13 +8,24 @@ from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address
 
-from iosish.desired import ArpEntry, Desired, EspRefusal, Link, LinkKind, LinkState, PlaneCounters, PlaneSink, SaChange
+from iosish.desired import (
+    ArpEntry,
+    Desired,
+    EspRefusal,
+    Link,
+    LinkKind,
+    LinkState,
+    PlaneCounters,
+    PlaneSink,
+    SaChange,
+    SeenPacket,
+)
 from iosish.engine import Datagram, UdpDatagram
 from iosish.forwarding import ipv4
 from iosish.plane.memory.icmp import TTL
 from iosish.plane.memory.interface import Interface
 from iosish.plane.memory.kernel import Kernel
-from iosish.plane.memory.wire import Wire
+from iosish.plane.memory.wire import Capture, Wire
 from iosish.plane.memory.world import World
 from iosish.plane.sa_notices import SaNotices
 
@@ -46,6 +57,7 @@ class MemoryPlane:
         self._told: dict[str, LinkState] = {}
         self._report_due = False
         self._refreshing = False
+        self._watched: frozenset[str] = frozenset()
         self._refusals: dict[_Refusal, float] = {}
         self._notices = SaNotices(self._kernel.forwarder)
         for interface, wire in wires.items():
@@ -62,6 +74,7 @@ class MemoryPlane:
             f"{self.router} {name}", lambda packet: self._kernel.input(name, packet), self._carrier_changed
         )
         self._kernel.interfaces[name] = interface
+        self.watch(self._watched)
         self._refresh()
 
     def unplug(self, name: str) -> None:
@@ -96,6 +109,13 @@ class MemoryPlane:
 
     def send_ike(self, datagram: UdpDatagram) -> None:
         self._kernel.send_ike(datagram)
+
+    def watch(self, interfaces: frozenset[str]) -> None:
+        self._watched = self._kernel.forwarder.watched = interfaces
+        for interface in self._kernel.interfaces.values():
+            if interface.end is not None:
+                watched = interface.name in interfaces
+                interface.end.taps[:] = [partial(self._passed, interface.name)] if watched else []
 
     def lose_sas(self) -> None:
         """What a real plane suffers when its forwarder process dies."""
@@ -198,6 +218,8 @@ class MemoryPlane:
 
     def tunnel_worked(self) -> None:
         self._notify()
+        for name, inbound, at, packet in self._kernel.forwarder.seen.take():
+            self._show(SeenPacket(name, inbound, at, packet, len(packet)))
         if not self._report_due:
             self._report_due = True
             self.world.call_later(REPORT_EVERY_S, self._report)
@@ -230,6 +252,21 @@ class MemoryPlane:
                 self._refusals[refusal] = now
                 interface, reason, peer = refusal
                 self._sink.dropped(interface, reason, IPv4Address(peer))
+
+    # Watching
+
+    def _passed(self, name: str, capture: Capture) -> None:
+        """A packet on the cable of a watched interface, in an Ethernet frame as it would have there."""
+        label = f"{self.router} {name}"
+        inbound = capture.direction != label
+        sender = _mac_of(capture.direction)
+        group = ipv4.is_group(capture.packet[16:20])
+        receiver = b"\xff" * 6 if group else _mac_of(label) if inbound else _mac_of(f"beyond {label}")
+        frame = b"".join((receiver, sender, b"\x08\x00", capture.packet))
+        self._show(SeenPacket(name, inbound, capture.time, frame, len(frame)))
+
+    def _show(self, packet: SeenPacket) -> None:
+        self.world.call_soon(lambda: self._sink.packets_seen((packet,)))
 
     # Interfaces
 
@@ -291,5 +328,8 @@ class MemoryPlane:
 
     def _mac(self, interface: str) -> str:
         """A MAC address that is the same in every run: locally administered, made of both names."""
-        octets = b"\x02\x00" + zlib.crc32(f"{self.router} {interface}".encode()).to_bytes(4, "big")
-        return octets.hex(":")
+        return _mac_of(f"{self.router} {interface}").hex(":")
+
+
+def _mac_of(label: str) -> bytes:
+    return b"\x02\x00" + zlib.crc32(label.encode()).to_bytes(4, "big")

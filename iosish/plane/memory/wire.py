@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from iosish.forwarding import ipv4
 from iosish.plane.memory.world import World
@@ -24,6 +24,9 @@ class Capture(NamedTuple):
     packet: bytes
 
 
+Tap: TypeAlias = Callable[[Capture], None]
+
+
 @dataclass(slots=True, eq=False)
 class End:
     """An interface's end of a wire: what it owns, and what to tell it."""
@@ -35,7 +38,7 @@ class End:
     up: bool = False
     queued: int = 0
     free_at: float = 0.0
-    taps: list[list[Capture]] = field(default_factory=list)
+    taps: list[Tap] = field(default_factory=list)
 
 
 class Wire:
@@ -60,7 +63,7 @@ class Wire:
         self._ends: list[End] = []
         self._joined = True
         self._epoch = 0
-        self._taps: list[list[Capture]] = []
+        self._taps: list[Tap] = []
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -110,11 +113,11 @@ class Wire:
         With the label of an end in `at`: as that interface sees them, sent when they leave and received when they come.
         """
         if at is None:
-            self._taps.append(captures)
+            self._taps.append(captures.append)
             return
         for end in self._ends:
             if end.label == at:
-                end.taps.append(captures)
+                end.taps.append(captures.append)
                 return
         raise KeyError(f"no end {at} on {self.name}")
 
@@ -148,8 +151,8 @@ class Wire:
         if epoch != self._epoch or not self._joined or not end.up:
             return
         capture = Capture(self.world.now, self.name, end.label, packet)
-        for captures in (*self._taps, *end.taps):
-            captures.append(capture)
+        for tap in (*self._taps, *end.taps):
+            tap(capture)
         for receiver in receivers:
             if self.loss and self._random.random() < self.loss:
                 self.lost += 1
@@ -162,8 +165,8 @@ class Wire:
     def _arrive(self, sender: End, receiver: End, packet: bytes, epoch: int) -> None:
         if epoch != self._epoch or not receiver.up:
             return
-        for captures in receiver.taps:
-            captures.append(Capture(self.world.now, self.name, sender.label, packet))
+        for tap in receiver.taps:
+            tap(Capture(self.world.now, self.name, sender.label, packet))
         receiver.receive(packet)
 
     def _tell_carrier(self) -> None:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from itertools import count
 from typing import NamedTuple
 
-from iosish.desired import EspRefusal, PlaneCounters, PlaneSink, SaChange
+from iosish.desired import EspRefusal, PlaneCounters, PlaneSink, SaChange, SeenPacket
 from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.forwarding.tables import Tunnel
 from iosish.ipsec.sa import SaCounters, SaKey
@@ -52,6 +52,7 @@ class ForwarderLink:
         self._waiting: deque[_Waiting] = deque()
         self._port: int | None = None
         self._carried: Mapping[str, Tunnel] = {}
+        self._watched: frozenset[str] = frozenset()
         self._forked_at = 0.0
         self._why = ""
         self._replacing: asyncio.TimerHandle | None = None
@@ -94,6 +95,12 @@ class ForwarderLink:
         """Send IKE from UDP 4500; it is lost while the forwarder does not keep up."""
         value = datagram.local.packed, datagram.peer.packed, datagram.peer_port, datagram.payload
         self._offer(pack(channel.IKE, value))
+
+    def watch(self, interfaces: frozenset[str]) -> None:
+        """The tunnels (and what else, of which it knows nothing) whose packets are to be seen."""
+        if interfaces != self._watched:
+            self._watched = interfaces
+            self._tell(pack(channel.WATCH, tuple(interfaces)))
 
     def after(self, do: Callable[[], None]) -> None:
         """Do something when all that was told has been handed over; it is lost while the forwarder does not keep up."""
@@ -146,6 +153,7 @@ class ForwarderLink:
         kept, self._waiting = self._waiting, deque()
         self.start()
         self._tell(pack(channel.TABLES, channel.pack_tunnels(self._carried)))
+        self._tell(pack(channel.WATCH, tuple(self._watched)))
         for tunnel, descriptor in self._taps():
             self.add_tap(tunnel, descriptor)
         if self._port is not None:
@@ -247,6 +255,13 @@ class ForwarderLink:
             case channel.ESP_REFUSED, list(refused):
                 for reason, local, source, spi, sequence in refused:
                     self._sink.esp_refused(EspRefusal(reason, IPv4Address(local), IPv4Address(source), spi, sequence))
+            case channel.SEEN, (list(packets), dict(missed)):
+                self._tell(pack(channel.SEEN_TAKEN, None))
+                self._sink.packets_seen(
+                    [SeenPacket(name, into, at, data, len(data)) for name, into, at, data in packets]
+                )
+                for name, lost in missed.items():
+                    self._sink.packets_missed(name, lost)
             case channel.TAKEN, int(number):
                 waiter = self._waiters.get(number)
                 if waiter is not None and not waiter.done():

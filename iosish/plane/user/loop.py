@@ -32,6 +32,9 @@ CATCH_UP_MAX = 4096
 _FRAME_MAX = 65536 + tap.PACKET
 #: Packets that are sent together at most.
 RUN = 32
+#: Octets of watched packets in one message, and how many such messages may be on their way: the channel is not theirs.
+SEEN_OCTETS = 64 * 1024
+SEEN_UNDERWAY_MAX = 8
 
 
 class Loop:
@@ -40,6 +43,7 @@ class Loop:
         self._rules = Forwarder()
         self._notices = SaNotices(self._rules)
         self._worn: list[SaKey] = []
+        self._seen_underway = 0
         self._lingering = Lingering()
         self._taps: dict[str, int] = {}
         self._adjacencies: dict[str, Mapping[int, IPv4Address]] = {}
@@ -67,6 +71,7 @@ class Loop:
             self._give_back()
             now = time.monotonic()
             self._notify(now)
+            self._show(now)
             if now >= report_at:
                 self._report()
                 if self._lingering.over(now):
@@ -110,6 +115,10 @@ class Loop:
             self._wire.open(descriptor)
         elif kind == channel.IKE:
             self._wire.send_ike(*value)
+        elif kind == channel.WATCH:
+            self._rules.watched = frozenset(value)
+        elif kind == channel.SEEN_TAKEN:
+            self._seen_underway -= 1
         elif kind == channel.ASK:
             self._tell(channel.TAKEN, value)
         elif kind == channel.COUNT:
@@ -176,6 +185,22 @@ class Loop:
         refused = self._notices.refused(now)
         if refused:
             self._tell(channel.ESP_REFUSED, refused)
+
+    def _show(self, now: float) -> None:
+        """Hand on what passed the tunnels that are watched, no faster than the control side takes it."""
+        seen = self._rules.seen
+        if not seen and not seen.missed:
+            return
+        wall_before = time.time() - now
+        while self._seen_underway < SEEN_UNDERWAY_MAX and (seen or seen.missed):
+            packets = [
+                (name, inbound, wall_before + at, packet) for name, inbound, at, packet in seen.take(SEEN_OCTETS)
+            ]
+            missed = seen.take_missed()
+            if not self._tell(channel.SEEN, (packets, missed)):
+                seen.lost(packets, missed)
+                return
+            self._seen_underway += 1
 
     def _report(self) -> None:
         used = self._rules.take_used()

@@ -47,6 +47,7 @@ from iosish.plane.user.forwarder_link import QUEUE_MAX, ForwarderLink
 from iosish.plane.user.ike_ports import IkePorts
 from iosish.plane.user.link_state import link_state
 from iosish.plane.user.mss_clamp import MssClamp
+from iosish.plane.user.packet_sockets import PacketSockets
 
 #: What failed is tried again, later and later; at once when the kernel says that something of ours changed.
 RETRY_FIRST_S, RETRY_MOST_S = 0.5, 30.0
@@ -102,6 +103,8 @@ class UserPlane:
         self._loop = asyncio.get_running_loop()
         self._forwarder = ForwarderLink(sink, self._taps)
         self._ike_ports = IkePorts(sink, self._forwarder.open)
+        self._packet_sockets = PacketSockets(sink)
+        self._watched: frozenset[str] = frozenset()
         self._muted: socket.socket | None = None
         self._held: list[Datagram | UdpDatagram | SaChange] = []
         self._settings_before: dict[str, int] = {}
@@ -146,6 +149,16 @@ class UserPlane:
     def send_ike(self, datagram: UdpDatagram) -> None:
         """Its address and its route may be in a picture that is not in the kernel yet."""
         self._send(datagram)
+
+    def watch(self, interfaces: frozenset[str]) -> None:
+        self._watched = interfaces
+        self._forwarder.watch(interfaces)
+        self._watch_devices()
+
+    def _watch_devices(self) -> None:
+        """A tunnel's packets come from the forwarder, all others from the kernel."""
+        watched = self._watched - self._desired.tunnels.keys()
+        self._packet_sockets.listen({name: self._devices[name] for name in watched if name in self._devices})
 
     def _send(self, datagram: Datagram | UdpDatagram) -> None:
         if not self._settled.is_set():
@@ -208,6 +221,7 @@ class UserPlane:
             self._listener = None
             self._kernel.close()
         self._ike_ports.close()
+        self._packet_sockets.listen({})
         self._forwarder.end()
         if self._muted is not None:
             self._muted.close()
@@ -403,6 +417,8 @@ class UserPlane:
         self._listen(desired, observed)
         self._clamp(desired, observed)
         self._say(desired, observed, healed)
+        if self._watched:
+            self._watch_devices()
         self._report(desired, observed)
         if self._reasons:
             self._try_again()
