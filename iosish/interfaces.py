@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface
 
-from iosish import protection
+from iosish import protection, recursive_routes
 from iosish.config.interface_name import is_subinterface, kind
 from iosish.config.model import Config, Interface
 from iosish.desired import LinkState
@@ -24,6 +24,7 @@ class Status:
     """An interface as it works out. `source` is a tunnel's outer address; `reason` says why the line is down.
 
     `guarded`: a protected tunnel that was not shut by hand, so that what leads into it takes no other way.
+    `claim` is by what a tunnel's packets are known: one that is up keeps it when another wants the same.
     """
 
     name: str
@@ -33,6 +34,27 @@ class Status:
     source: IPv4Address | None = None
     addresses: tuple[IPv4Interface, ...] = ()
     guarded: bool = False
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What tells the packets of one tunnel from those of the others; `tag` and `profile` are its protection."""
+
+    source: IPv4Address
+    key: int | None
+    destination: IPv4Address | None
+    tag: str | None
+    profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was so before: statuses, the names of crypto maps, and tunnels that are not to come up yet."""
+
+    statuses: Mapping[str, Status] = field(default_factory=dict)
+    tags: Mapping[str, str] | None = None
+    held_down: Collection[str] = ()
 
 
 def addresses(interface: Interface) -> tuple[IPv4Interface, ...]:
@@ -67,23 +89,49 @@ def transport_mtu(interface: Interface) -> int:
     return 1500 - GRE_OVERHEAD - (KEY_OVERHEAD if interface.tunnel.key is not None else 0)
 
 
-def evaluate(config: Config, links: Mapping[str, LinkState]) -> tuple[dict[str, Status], Rib]:
+def evaluate(
+    config: Config, links: Mapping[str, LinkState], known: Known | None = None
+) -> tuple[dict[str, Status], Rib]:
     """The status of every interface, and the routing table that follows from it."""
+    known = known or Known()
+    tags = protection.MapTags().follow(config) if known.tags is None else known.tags
     statuses: dict[str, Status] = {}
-    tunnels: list[Interface] = []
+    tunnels: list[tuple[bool, Interface, Claim | None]] = []
+    for name, interface in config.interfaces.items():
+        if kind(name) != "Tunnel":
+            statuses[name] = _plain(config, interface, links.get(name))
     for name, interface in config.interfaces.items():
         if kind(name) == "Tunnel":
-            tunnels.append(interface)
-        else:
-            statuses[name] = _plain(config, interface, links.get(name))
+            claim, before = _claim(config, interface, statuses, tags), known.statuses.get(name)
+            newcomer = before is None or not before.line_up or before.claim != claim
+            tunnels.append((newcomer, interface, claim))
     transport = build(config.routes.values(), statuses)
-    taken: dict[tuple[IPv4Address, int | None, bool], str] = {}
-    claims = protection.Claims(config)
-    for interface in tunnels:
-        link = links.get(interface.name)
-        statuses[interface.name] = _tunnel(config, interface, statuses, transport, link, taken, claims)
+    taken: dict[tuple[IPv4Address, int | None], str] = {}
+    claims = protection.Claims(config, tags)
+    for _, interface, claim in sorted(tunnels, key=lambda entry: entry[0]):
+        status = _tunnel(config, interface, statuses, transport, links.get(interface.name), taken, claims)
+        statuses[interface.name] = replace(status, claim=claim)
     ordered = {name: statuses[name] for name in config.interfaces}
+    rib = build(config.routes.values(), ordered)
+    recursive = recursive_routes.find(config, ordered, rib).union(known.held_down)
+    down = [name for name in recursive if ordered[name].line_up]
+    if not down:
+        return ordered, rib
+    for name in down:
+        ordered[name] = replace(ordered[name], line_up=False, reason=recursive_routes.REASON)
     return ordered, build(config.routes.values(), ordered)
+
+
+def _claim(
+    config: Config, interface: Interface, statuses: Mapping[str, Status], tags: Mapping[str, str]
+) -> Claim | None:
+    tunnel = interface.tunnel
+    source = _source(tunnel.source, statuses)[0] if tunnel.source is not None else None
+    if source is None:
+        return None
+    destination = None if tunnel.mode == "gre multipoint" else tunnel.destination
+    profile = protection.isakmp_profile_name(config, interface)
+    return Claim(source, tunnel.key, destination, tags.get(interface.name), profile)
 
 
 def _plain(config: Config, interface: Interface, link: LinkState | None) -> Status:
@@ -110,7 +158,7 @@ def _tunnel(
     statuses: Mapping[str, Status],
     transport: Rib,
     link: LinkState | None,
-    taken: dict[tuple[IPv4Address, int | None, bool], str],
+    taken: dict[tuple[IPv4Address, int | None], str],
     claims: protection.Claims,
 ) -> Status:
     name, tunnel, own = interface.name, interface.tunnel, addresses(interface)
@@ -138,7 +186,7 @@ def _tunnel(
         return down(link.reason, source)
     if multipoint:
         # Only source and key tell which mGRE tunnel a packet belongs to.
-        other = taken.setdefault((source, tunnel.key, multipoint), name)
+        other = taken.setdefault((source, tunnel.key), name)
         if other != name:
             return down(f"Tunnel source/key already in use by {other}", source)
     if refusal := claims.refusal(interface, source):

@@ -7,11 +7,11 @@ it takes `desired` when `changed()` says so, `datagrams`, and `events` for the l
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 
-from iosish import interfaces, protection
+from iosish import interfaces, protection, recursive_routes
 from iosish.config.interface_name import kind
 from iosish.config.model import Config, Interface
 from iosish.crypto_sockets import CryptoSockets
@@ -58,6 +58,9 @@ class Router:
         self._reasons_said: dict[str, str] = {}
         self._maps: dict[str, str] = {}
         self._single: dict[str, frozenset[IPv4Address]] = {}
+        self._map_tags = protection.MapTags()
+        self._tags: Mapping[str, str] = {}
+        self._recursive: dict[str, float | None] = {}  # when they may come up again; None: as soon as that is mended
 
     # What the driver tells
 
@@ -124,12 +127,15 @@ class Router:
         self._log(LogEvent("IOSISH", 4, "GRE_REFUSED", f"{where}: packets from {peer} are refused: {reason}"))
 
     def wake(self, now: float) -> None:
+        if any(until <= now for _, until in self._holds()):
+            self._reconcile(now)
         self.nhrp.wake(now)
         self.ike.wake(now)
         self._settle(now)
 
     def next_wake(self) -> tuple[float, str] | None:
-        return min(filter(None, (self.nhrp.next_wake(), self.ike.next_wake())), default=None)
+        held = [(until, f"recursive routing {name}") for name, until in self._holds()]
+        return min(filter(None, (self.nhrp.next_wake(), self.ike.next_wake(), *held)), default=None)
 
     def clear_nhrp(self, interface: str | None, address: IPv4Address | None, now: float) -> None:
         self.nhrp.clear(interface, address, now)
@@ -216,12 +222,16 @@ class Router:
 
     def _reconcile(self, now: float) -> None:
         before = self.statuses
-        self.statuses, self.rib = interfaces.evaluate(self.config, self.links)
+        self._tags = self._map_tags.follow(self.config)
+        held_down = [name for name, until in self._holds() if until > now and name in self.config.interfaces]
+        known = interfaces.Known(before, self._tags, held_down)
+        self.statuses, self.rib = interfaces.evaluate(self.config, self.links, known)
+        self._note_recursive(now)
         self._note_changes(before, now)
         for name in set(self.links) - set(self.config.interfaces):
             del self.links[name]
         self.nhrp.configure(self._nhrp_config(), now)
-        ike = protection.ike_config(self.config, self._protected())
+        ike = protection.ike_config(self.config, self._protected(), self._tags)
         self.ike.configure(ike, now)
         self._sockets.configure(ike.maps, now)
         self._maps = {name: tag for tag, crypto_map in ike.maps.items() for name in crypto_map.interfaces}
@@ -270,6 +280,20 @@ class Router:
         wanted = self.nhrp.wanted()
         return {**wanted, **self._single} if self._single else wanted
 
+    def _note_recursive(self, now: float) -> None:
+        """Remember which tunnels are down by their own routes, each for a while; one that still would be stays so."""
+        before, self._recursive = self._recursive, {}
+        for name, status in self.statuses.items():
+            if status.reason == recursive_routes.REASON:
+                until = before.get(name, now + recursive_routes.HOLD_S)
+                self._recursive[name] = until if until is not None and until > now else None
+                if name not in before:
+                    text = f"{name} temporarily disabled due to recursive routing"
+                    self._log(LogEvent("TUN", 5, "RECURDOWN", text))
+
+    def _holds(self) -> Iterator[tuple[str, float]]:
+        return ((name, until) for name, until in self._recursive.items() if until is not None)
+
     def _note_changes(self, before: Mapping[str, Status], now: float) -> None:
         for name, status in self.statuses.items():
             old = before.get(name)
@@ -289,7 +313,8 @@ class Router:
         for name, status in self.statuses.items():
             reason = status.reason if status.admin_up and not status.line_up else None
             # A lost carrier is said by the change of state itself, also to those that hang on it.
-            if reason is not None and reason.endswith(("is down", "no carrier")):
+            # What RECURDOWN says is not said again.
+            if reason is not None and reason.endswith(("is down", "no carrier", recursive_routes.REASON)):
                 reason = None
             if reason is None:
                 self._reasons_said.pop(name, None)
@@ -327,7 +352,7 @@ class Router:
             links[name] = link
             if link.kind is not LinkKind.TUNNEL:
                 continue
-            tunnel = _tunnel(self.config, interface, status)
+            tunnel = _tunnel(interface, status, self._tags.get(name))
             if not status.line_up:
                 self._adjacencies.pop(name, None)
             elif not tunnel.multipoint:
@@ -338,7 +363,8 @@ class Router:
                 peers = learned[name]
                 indexes = self._indexes(name, set(peers.neighbours.values()))
                 neighbours.update(((name, address), indexes[nbma]) for address, nbma in peers.neighbours.items())
-                adjacencies = {index: nbma for nbma, index in indexes.items()}
+                looped = recursive_routes.goes_round(self.rib, name, peers.neighbours)
+                adjacencies = {index: nbma for nbma, index in indexes.items() if nbma not in looped}
                 tunnel = replace(tunnel, adjacencies=adjacencies, multicast=tuple(peers.multicast))
             tunnels[name] = tunnel
         for name in set(self._adjacencies) - set(tunnels):
@@ -419,7 +445,7 @@ def _only_peer(interface: Interface) -> frozenset[IPv4Address]:
     return frozenset({tunnel.destination})
 
 
-def _tunnel(config: Config, interface: Interface, status: Status) -> Tunnel:
+def _tunnel(interface: Interface, status: Status, tag: str | None) -> Tunnel:
     settings = interface.tunnel
     return Tunnel(
         name=interface.name,
@@ -433,7 +459,7 @@ def _tunnel(config: Config, interface: Interface, status: Status) -> Tunnel:
         path_mtu_discovery=settings.path_mtu_discovery,
         adjust_mss=interface.adjust_mss,
         blocked=None if status.line_up else status.reason or "down",
-        crypto_map=protection.crypto_map_tag(config, interface) if settings.protection is not None else None,
+        crypto_map=tag,
     )
 
 

@@ -8,4 +8,5 @@ from iosish.protection.policies import policies as policies
 from iosish.protection.reasons import held as held
 from iosish.protection.told import ike_config as ike_config
 from iosish.protection.tunnels import Claims as Claims
-from iosish.protection.tunnels import crypto_map_tag as crypto_map_tag
+from iosish.protection.tunnels import MapTags as MapTags
+from iosish.protection.tunnels import isakmp_profile_name as isakmp_profile_name

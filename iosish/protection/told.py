@@ -15,17 +15,18 @@ from iosish.ipsec.transforms import DfBit, Integrity, Mode, Transform, Transform
 from iosish.protection.keys import GLOBAL, address_of, astray, global_ring, ring_of
 from iosish.protection.policies import policies
 from iosish.protection.reasons import held, isakmp_profile_held
-from iosish.protection.tunnels import MULTIPOINT, crypto_map_tag, isakmp_profile_name, profile_of
+from iosish.protection.tunnels import MULTIPOINT, MapTags, isakmp_profile_name, profile_of
 
 
-def ike_config(config: Config, sources: Mapping[str, IPv4Address]) -> IkeConfig:
-    """The configuration of IKE. `sources`: the protected tunnels that are to run, each with its outer address."""
+def ike_config(config: Config, sources: Mapping[str, IPv4Address], tags: Mapping[str, str] | None = None) -> IkeConfig:
+    """The configuration of IKE. `sources`: the protected tunnels that are to run, each with its outer address; `tags`
+    the names of their crypto maps, as `MapTags` gives them (None: to a router that has just started)."""
     isakmp = config.crypto.isakmp
     return IkeConfig(
         policies=tuple(policy for policy in policies(config) if policy.authentication is Authentication.PRE_SHARE),
         keyrings=_keyrings(config),
         profiles={name: _isakmp_profile(config, profile) for name, profile in isakmp.profiles.items()},
-        maps=_maps(config, sources),
+        maps=_maps(config, sources, MapTags().follow(config) if tags is None else tags),
         identity=isakmp.identity,
         fqdn=f"{config.hostname}.{config.domain_name}" if config.domain_name else config.hostname,
         keepalive=_keepalive(isakmp.keepalive),
@@ -78,14 +79,14 @@ class _Shared:
     multipoint: bool = False
 
 
-def _maps(config: Config, sources: Mapping[str, IPv4Address]) -> dict[str, CryptoMap]:
+def _maps(config: Config, sources: Mapping[str, IPv4Address], tags: Mapping[str, str]) -> dict[str, CryptoMap]:
     shared: dict[str, _Shared] = {}
     for name, source in sources.items():
         interface = config.interfaces[name]
         profile = profile_of(config, interface)
         if profile is None or held(config, interface) is not None:
             continue  # asked for in error: nothing is negotiated for it
-        tag = crypto_map_tag(config, interface)
+        tag = tags[name]
         entry = shared.setdefault(tag, _Shared(profile, isakmp_profile_name(config, interface), source))
         entry.interfaces.append(name)
         if interface.tunnel.mode == MULTIPOINT or interface.tunnel.destination is None:

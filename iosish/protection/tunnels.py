@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address
+from itertools import count
 
 from iosish.config.crypto import IpsecProfile
 from iosish.config.model import Config, Interface
@@ -32,11 +34,49 @@ def _source_of(config: Config, interface: Interface) -> IPv4Address | str | None
     return source
 
 
+class MapTags:
+    """What the protection of each tunnel is called: `Tunnel0-head-0`; that of all that share profile and source alike.
+
+    The number of a shared one counts the sources of its profile, as they came, and stays while somebody has it: a
+    change of one tunnel gives no other one another name, by which its SAs would go.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, dict[IPv4Address | str | None, int]] = {}
+
+    def follow(self, config: Config) -> dict[str, str]:
+        """The names by tunnel, from now on."""
+        tags: dict[str, str] = {}
+        wanted: dict[str, dict[IPv4Address | str | None, list[str]]] = {}
+        for name, interface in config.interfaces.items():
+            protection = interface.tunnel.protection
+            if protection is None:
+                continue
+            if protection.shared:
+                sources = wanted.setdefault(protection.profile, {})
+                sources.setdefault(_source_of(config, interface), []).append(name)
+            else:
+                tags[name] = f"{name}-head-0"
+        before, self._numbers = self._numbers, {}
+        for profile, sources in wanted.items():
+            known = before.get(profile, {})
+            numbers = {source: known[source] for source in sources if source in known}
+            free = (number for number in count(1) if number not in numbers.values())
+            for source in sources:
+                if source not in numbers:
+                    numbers[source] = next(free)
+            self._numbers[profile] = numbers
+            for source, names in sources.items():
+                tags.update((name, f"{profile}-head-{numbers[source]}") for name in names)
+        return tags
+
+
 class Claims:
     """Which tunnel has which peers, so that there is no doubt whose SA an incoming one is."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, tags: Mapping[str, str]) -> None:
         self._config = config
+        self._tags = tags
         self._taken: dict[tuple[IPv4Address, IPv4Address | None], tuple[str, str, str | None]] = {}
 
     def refusal(self, interface: Interface, source: IPv4Address) -> str | None:
@@ -45,7 +85,7 @@ class Claims:
         if protection is None:
             return None
         peers = interface.tunnel.destination if interface.tunnel.mode != MULTIPOINT else None
-        tag = crypto_map_tag(self._config, interface)
+        tag = self._tags[interface.name]
         isakmp_profile = isakmp_profile_name(self._config, interface)
         name, other_tag, other_profile = self._taken.setdefault((source, peers), (interface.name, tag, isakmp_profile))
         if other_tag != tag:
@@ -53,20 +93,3 @@ class Claims:
         if other_profile != isakmp_profile:
             return f"it shares IPsec profile {protection.profile} with {name}, but not the ISAKMP profile"
         return None
-
-
-def crypto_map_tag(config: Config, interface: Interface) -> str:
-    """What the protection of a tunnel is called: `Tunnel0-head-0`; that of all that share profile and source alike.
-
-    The number of a shared one counts the sources of its profile, in the order of the configuration.
-    """
-    protection = interface.tunnel.protection
-    assert protection is not None
-    if not protection.shared:
-        return f"{interface.name}-head-0"
-    sources: dict[IPv4Address | str | None, None] = {}
-    for other in config.interfaces.values():
-        theirs = other.tunnel.protection
-        if theirs is not None and theirs.shared and theirs.profile == protection.profile:
-            sources[_source_of(config, other)] = None
-    return f"{protection.profile}-head-{list(sources).index(_source_of(config, interface)) + 1}"

@@ -69,7 +69,14 @@ ROOMS: dict[str, set[str]] = {
     # one router, without I/O
     "iosish.rib": {"iosish.config", "iosish.desired"},
     "iosish.protection": {"iosish.config", "iosish.ike.config", "iosish.ipsec.transforms"},
-    "iosish.interfaces": {"iosish.config", "iosish.desired", "iosish.protection", "iosish.rib"},
+    "iosish.recursive_routes": {"iosish.config", "iosish.rib"},
+    "iosish.interfaces": {
+        "iosish.config",
+        "iosish.desired",
+        "iosish.protection",
+        "iosish.recursive_routes",
+        "iosish.rib",
+    },
     "iosish.router": {
         "iosish.config",
         "iosish.crypto_sockets",
@@ -82,6 +89,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.ipsec",
         "iosish.nhrp",
         "iosish.protection",
+        "iosish.recursive_routes",
         "iosish.rib",
     },
     "iosish.crypto_sockets": {"iosish.engine", "iosish.ike.config", "iosish.ike.events"},
@@ -142,6 +150,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.nhrp.state",
         "iosish.plane",
         "iosish.resources",
+        "iosish.recursive_routes",
         "iosish.rib",
         "iosish.router",
         "iosish.show",

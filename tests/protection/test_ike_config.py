@@ -19,7 +19,7 @@ from iosish.ike.config import (
 )
 from iosish.ipsec import transforms
 from iosish.ipsec.transforms import DfBit, Integrity, Mode, Transform, TransformSet
-from iosish.protection import crypto_map_tag, ike_config, policies
+from iosish.protection import MapTags, ike_config, policies
 from tests.protection.conftest import Read
 from tests.protection.test_held import CLASSIC, IN_USE, PROFILE, SECOND, SOURCE
 
@@ -220,7 +220,7 @@ def test_who_shares_a_profile_and_a_source_has_one_map(read: Read) -> None:
         + third.format(words=" shared")
         + "interface Loopback0\n ip address 10.9.9.9 255.255.255.255\n"
     )
-    tags = [crypto_map_tag(config, config.interfaces[f"Tunnel{number}"]) for number in range(3)]
+    tags = [MapTags().follow(config)[f"Tunnel{number}"] for number in range(3)]
     assert tags == ["MyProfile-head-1", "MyProfile-head-1", "MyProfile-head-2"]
     sources = {**SOURCE, "Tunnel1": LOCAL, "Tunnel2": IPv4Address("10.9.9.9")}
     told = ike_config(config, sources)
