@@ -97,9 +97,18 @@ def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 def sweep(path: Path) -> None:
     """Remove what killed writers of `path` left beside it. Never raises: there is a next time."""
-    ours = re.compile(rf"\.{re.escape(path.name)}\.\d+(-\d+)?")
+    _sweep(path.parent, re.compile(rf"\.{re.escape(path.name)}\.\d+(-\d+)?"))
+
+
+def sweep_folders(top: Path) -> None:
+    """Remove what killed writers left in a folder where no other file begins with a point, and below. Never raises."""
+    for folder, _, _ in os.walk(top):
+        _sweep(Path(folder), re.compile(r"\..+\.\d+-\d+"))
+
+
+def _sweep(path: Path, ours: re.Pattern[str]) -> None:
     with suppress(OSError):
-        folder = open_folder(path.parent)
+        folder = open_folder(path)
         try:
             for name in os.listdir(folder):  # noqa: PTH208 # of the folder that is open, wherever it is by now
                 if ours.fullmatch(name):

@@ -8,8 +8,9 @@ section that is not there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from iosish.cli import banner
 from iosish.cli.enter import TOP, enter, find
@@ -70,7 +71,11 @@ class Loaded:
     lines: list[Line] = field(default_factory=list)
 
     def refused(self) -> list[Line]:
-        return [line for line in self.lines if line.verdict == REFUSED]
+        return refused(self.lines)
+
+
+def refused(lines: Iterable[Line]) -> list[Line]:
+    return [line for line in lines if line.verdict == REFUSED]
 
 
 def decode(data: bytes) -> str:
@@ -85,17 +90,23 @@ def decode(data: bytes) -> str:
 
 def load(grammar: Grammar, text: str, base: Config | None = None) -> Loaded:
     """Read a whole configuration text on top of `base` (the defaults). Never raises for what is in it."""
-    loader = _Loader(grammar, Draft(base or Config()))
+    draft = Draft(base or Config())
+    loader = Loader(grammar, partial(enter, grammar, draft))
     for number, line in enumerate(text.split("\n"), 1):
         loader.take(number, line)
     loader.finish()
-    return Loaded(loader.draft.freeze(), loader.report)
+    return Loaded(draft.freeze(), loader.report)
 
 
 @dataclass(slots=True)
-class _Loader:
+class Loader:
+    """Reads a configuration text line by line: `take` each, then `finish`. `report` says what became of each.
+
+    `enter` takes what is understood, and gives the next section and IOS's messages against it. `ended`: behind `end`.
+    """
+
     grammar: Grammar
-    draft: Draft
+    enter: Callable[[Section, Match], tuple[Section, list[str]]]
     section: Section = TOP
     report: list[Line] = field(default_factory=list)
     begun: bool = False
@@ -178,13 +189,13 @@ class _Loader:
             return
         self.begun = True
         if found.command.words[0].type is not None and found.command.words[0].type.name == "hex":
-            self.section, _ = enter(self.grammar, self.draft, self.section, found)
+            self.section, _ = self.enter(self.section, found)
             return  # the body of a certificate is no line of its own
         opened = banner.opens(found)
         if opened is not None:
             self.open_banner, self.banner_lines = opened, [(number, text)]
             return
-        self.section, messages = enter(self.grammar, self.draft, self.section, found)
+        self.section, messages = self.enter(self.section, found)
         command = found.command
         mode = self._mode(found)
         if messages:

@@ -56,6 +56,8 @@ class ValueType:
     many: bool = False
 
 
+#: What the name of a file may begin with, beside a path (`/x`, `./x`).
+FILE_SYSTEMS = {"flash:": "flash: file system", "nvram:": "nvram: file system"}
 #: A list of names holds no more than this, as on IOS.
 NAMES_MAX = 6
 _BLANK = " \t"
@@ -326,6 +328,9 @@ _TYPES = {
     "type-7": ValueType("type-7", "WORD", RANK_TYPED, _pattern(r"(0\d|1[0-5])([0-9A-Fa-f]{2})+"), _is(str)),
     "names": ValueType("names", "WORD", RANK_WORD, _names, _is(tuple), " ".join, many=True),
     "line": ValueType("line", "LINE", RANK_LINE, _line, _is(str)),
+    "file": ValueType(
+        "file", "URL", RANK_TYPED, _pattern(r"[A-Za-z][A-Za-z0-9+.-]*:\S*|\.{0,2}/\S*"), _is(str), words=FILE_SYSTEMS
+    ),
     "interface": ValueType("interface", "", RANK_TYPED, _interface, _is(str)),
     "main-interface": ValueType(
         "main-interface", "", RANK_TYPED, _main_interface, lambda value: isinstance(value, str) and "." not in value

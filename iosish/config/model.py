@@ -200,6 +200,7 @@ class Config:
     hostname: str = "Router"
     timezone: Timezone | None = None
     logging: Logging = Logging()
+    file_prompt: str | None = None
     domain_lookup: bool = True
     domain_name: str | None = None
     hosts: Mapping[str, IPv4Address] = field(default_factory=lambda: EMPTY)

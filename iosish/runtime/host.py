@@ -22,6 +22,7 @@ from iosish.config.secrets import up_to_secret
 from iosish.config.store import Store
 from iosish.desired import PlaneCounters
 from iosish.engine import DebugEvent, Event, LogEvent
+from iosish.files import Files
 from iosish.forwarding.tables import InterfaceCounters
 from iosish.icmp.ping import Ping, PingRequest
 from iosish.icmp.traceroute import Traceroute, TracerouteRequest
@@ -57,6 +58,7 @@ class RouterHost:
         self._loop = asyncio.get_running_loop()
         self._store = Store(options.startup_path, options.kept)
         self._saving = asyncio.Lock()
+        self.files = Files(options.state_dir / "flash")
         self._config = Config()
         self.log = Syslog(self._moment)
         self._draft: Draft | None = None
@@ -80,6 +82,7 @@ class RouterHost:
 
         A line that is refused is logged, the rest counts.
         """
+        self.files.sweep()
         name = self.options.startup_path.name
         data, severity, mnemonic, text = self._startup(name)
         if data is None:
@@ -165,10 +168,10 @@ class RouterHost:
             self.log.configure(self._config.logging)
             self.driver.configure(self._config)
 
-    def leave_configuration(self, by: str) -> None:
+    def configured(self, source: str, by: str) -> None:
         self.reconcile()
         self._last_change = (self.clock.now(self._config.timezone), by)
-        self.say("SYS", 5, "CONFIG_I", f"Configured from console by {by}")
+        self.say("SYS", 5, "CONFIG_I", f"Configured from {source} by {by}")
 
     def running_config(self) -> str:
         config = self.config
@@ -181,19 +184,21 @@ class RouterHost:
         data = self._store.read().data
         return None if data is None else decode(data)
 
-    async def save(self) -> None:
+    async def save(self, startup: bytes | None = None) -> None:
         async with self._saving:
-            config, text = self.config, self.running_config()
+            config = self.config
+            data = self.running_config().encode("utf-8", "surrogateescape") if startup is None else startup
             # The disk takes its time: the router's timers do not wait for it.
-            await asyncio.to_thread(self._store.write, text.encode("utf-8", "surrogateescape"))
-        self._saved = config
+            await asyncio.to_thread(self._store.write, data)
+            self._saved = config if startup is None else load(self.grammar, decode(startup)).config
         self._last_saved = self.clock.now(config.timezone)
         self.changed()
 
     async def erase(self) -> None:
         async with self._saving:
             await asyncio.to_thread(self._store.erase)
-        self._saved = Config()
+            self._saved = Config()
+        self.say("SYS", 7, "NV_BLOCK_INIT", "Initialized the geometry of nvram")
         self.changed()
 
     @property

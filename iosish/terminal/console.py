@@ -46,9 +46,16 @@ def _header(header: dict[str, object]) -> bytes:
     return json.dumps(header).encode() + b"\n"
 
 
+def _folder() -> str | None:
+    """Where `./x` begins for whoever types it here."""
+    with suppress(OSError):
+        return os.getcwd()  # noqa: PTH109 # pathlib takes longer to import than the rest together
+    return None
+
+
 def _run_script(connection: socket.socket, source: int | None, script: bytes) -> int:
     """Send the script, or what comes from `source`; write out what comes back, up to the status at its end."""
-    pipe = _Pipe(connection, source, _header({"kind": "command"}) + script)
+    pipe = _Pipe(connection, source, _header({"kind": "command", "folder": _folder()}) + script)
     tail = b""
     ended = False
     try:
@@ -83,7 +90,7 @@ def _run_console(connection: socket.socket) -> int:
     last = b"\n"
     try:
         tty.setraw(0)
-        pipe = _Pipe(connection, 0, _header({"kind": "console", "columns": columns, "rows": rows}))
+        pipe = _Pipe(connection, 0, _header({"kind": "console", "columns": columns, "rows": rows, "folder": _folder()}))
         while not pipe.escaped and (data := pipe.step(ESCAPE)) is not None:
             _write_all(1, data)
             last = data[-1:] or last

@@ -12,6 +12,7 @@ from iosish.cli.grammar import Grammar
 from iosish.cli.matcher import Match
 from iosish.config.draft import Section
 from iosish.config.model import Config
+from iosish.files import Files
 from iosish.icmp.ping import PingRequest
 from iosish.icmp.traceroute import TracerouteRequest
 from iosish.snapshot import Debugging, Snapshot
@@ -29,6 +30,7 @@ class Host(Protocol):
     """A router as its sessions see it. Everything runs on the router's own loop."""
 
     grammar: Grammar
+    files: Files
 
     @property
     def config(self) -> Config:
@@ -40,16 +42,23 @@ class Host(Protocol):
         The reconcile with the data plane follows once, after the block of lines that is already there.
         """
 
-    def leave_configuration(self, by: str) -> None:
-        """A session left configuration mode: `%SYS-5-CONFIG_I: Configured from console by console`."""
+    def configured(self, source: str, by: str) -> None:
+        """The configuration was changed from `source`: `%SYS-5-CONFIG_I: Configured from console by console`.
+
+        `source` is "console" for what was typed, or a file.
+        """
 
     def running_config(self) -> str:
         """The lines of `show running-config`, from `version` to `end`."""
 
-    def startup_config(self) -> str | None: ...
+    def startup_config(self) -> str | None:
+        """What the router would start with. Raises OSError."""
 
-    async def save(self) -> None:
-        """Write the running-config to the startup-config, atomically. Raises OSError."""
+    async def save(self, startup: bytes | None = None) -> None:
+        """Write the startup-config, atomically: the running-config, or what is given.
+
+        Raises OSError, and ValueError for what is no text; then the old one stands.
+        """
 
     async def erase(self) -> None: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from iosish.cli.tokens import FILE_SYSTEMS
 from iosish.terminal.regexp import compile_regexp
 
 #: The modifiers with the help that `?` shows.
@@ -13,14 +14,13 @@ MODIFIERS = {
     "begin": "Begin with the line that matches",
     "count": "Count number of lines which match regexp",
     "exclude": "Exclude lines that match",
-    "format": "Format the output using the specified spec file",
     "include": "Include lines that match",
     "redirect": "Redirect output to URL",
     "section": "Filter a section of output",
     "tee": "Copy output to URL",
 }
-#: Those that write to a file, which a router without a file system to write to refuses.
-TO_A_FILE = frozenset({"append", "format", "redirect", "tee"})
+#: Those that write to a file.
+TO_A_FILE = frozenset({"append", "redirect", "tee"})
 _SECTION_HELP = {
     "exclude": "Exclude entire section(s) that match",
     "include": "Include entire section(s) that match",
@@ -31,7 +31,7 @@ Lines = Iterable[str]
 
 @dataclass(frozen=True, slots=True)
 class PipeFailure:
-    """A modifier that is refused: "invalid" (at `column`), "incomplete", "ambiguous"; "unsupported" writes a file."""
+    """A modifier that is refused: "invalid" (at `column`), "incomplete", "ambiguous"."""
 
     kind: str
     column: int
@@ -39,12 +39,16 @@ class PipeFailure:
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """A modifier with its expression compiled."""
+    """A modifier with its expression compiled, or with the name of the `file` that it writes."""
 
     modifier: str
     matches: Callable[[str], bool]
+    file: str | None = None
 
-    def apply(self, lines: Lines) -> Iterator[str]:
+    def apply(self, lines: Lines) -> Iterable[str]:
+        """The lines that are shown."""
+        if self.file is not None:
+            return lines if self.modifier.startswith("tee") else ()
         return _FILTERS[self.modifier](lines, self.matches)
 
 
@@ -68,7 +72,7 @@ def parse(line: str, start: int) -> Pipe | PipeFailure:
         return PipeFailure("ambiguous" if found else "invalid", column + (0 if found else _common(MODIFIERS, word)))
     modifier = found[0]
     if modifier in TO_A_FILE:
-        return PipeFailure("unsupported", column)
+        return _to_a_file(line, end, modifier)
     if modifier == "section":
         word, column, after = _word(line, end)
         kinds = [kind for kind in _SECTION_HELP if len(word) >= 2 and kind.startswith(word.lower())]
@@ -81,6 +85,19 @@ def parse(line: str, start: int) -> Pipe | PipeFailure:
     return Pipe(modifier, compile_regexp(pattern))
 
 
+def _to_a_file(line: str, start: int, modifier: str) -> Pipe | PipeFailure:
+    """`redirect FILE`, `append FILE`, `tee [/append] FILE`."""
+    name, _, end = _word(line, start)
+    if modifier == "tee" and name == "/append":
+        modifier = "tee /append"
+        name, _, end = _word(line, end)
+    if not name:
+        return PipeFailure("incomplete", len(line))
+    if rest := line[end:].strip():
+        return PipeFailure("invalid", line.index(rest, end))
+    return Pipe(modifier, bool, name)
+
+
 def help_lines(line: str, start: int) -> list[tuple[str, str]] | None:
     """What `?` shows in `line` behind the `|`: words with their help; None when nothing fits."""
     word, _, end = _word(line, start)
@@ -90,6 +107,9 @@ def help_lines(line: str, start: int) -> list[tuple[str, str]] | None:
     found = _beginning(MODIFIERS, word)
     if len(found) != 1:
         return None
+    if found[0] in TO_A_FILE:
+        choices = [("URL", "File to write to"), *FILE_SYSTEMS.items()]
+        return choices if not line[end:].strip() else None
     choices = [("LINE", "Regular Expression")]
     if found[0] == "section" and not line[end:].strip():
         choices += _SECTION_HELP.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+from collections.abc import Iterable
 
 from iosish.cli.enter import find
 from iosish.cli.matcher import Failure
@@ -103,8 +104,8 @@ class ScriptedSession(Session):
     async def confirm(self, question: str) -> bool:
         return True
 
-    async def page(self, text: str) -> None:
-        for line in self._filtered(text):
+    async def _show(self, lines: Iterable[str]) -> None:
+        for line in lines:
             self.write(line + "\n")
             if self._unsent_length == 0:  # a chunk went out
                 await self.breathe()

@@ -2,9 +2,10 @@
 
 A UNIX stream socket in a directory that only its owner may enter. The client's first line is a JSON object:
 
-- `{"kind": "console", "columns": 80, "rows": 24}`: from then on raw terminal octets, both ways.
-- `{"kind": "command"}`: lines in until the client's end of file; output out, then a NUL octet and the exit status
-  ("0" fine, "1" a command was refused). A session never sends NUL, so what stands before it is output.
+- `{"kind": "console", "columns": 80, "rows": 24, "folder": "/tmp"}`: from then on raw terminal octets, both ways.
+  `folder` is where `./x` begins, the client's own.
+- `{"kind": "command", "folder": "/tmp"}`: lines in until the client's end of file; output out, then a NUL octet and the
+  exit status ("0" fine, "1" a command was refused). A session never sends NUL, so what stands before it is output.
 - `{"kind": "status"}`: one line of JSON back.
 - `{"kind": "watch"}`: that line now and after each change.
 """
@@ -131,7 +132,7 @@ class Server:
         if kind == "console":
             await self._console(header, reader, writer)
         elif kind == "command":
-            await self._command(reader, writer)
+            await self._command(header, reader, writer)
         elif kind == "status":
             writer.write(self._status_line())
         elif kind == "watch":
@@ -149,14 +150,18 @@ class Server:
         columns = _size(header.get("columns"), 80)
         rows = _size(header.get("rows"), 24)
         session = TypedSession(self._host, line, _Outlet(writer), columns=columns, rows=rows)
+        session.folder = _folder(header)
         self._sessions[line] = session
         try:
             await _converse(session, reader, writer)
         finally:
             del self._sessions[line]
 
-    async def _command(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _command(
+        self, header: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         session = ScriptedSession(self._host, CONSOLE, _Outlet(writer))
+        session.folder = _folder(header)
         self._scripts.add(session)
         try:
             await _converse(session, reader, writer)
@@ -232,6 +237,11 @@ def _header(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return header if isinstance(header, dict) else {}
+
+
+def _folder(header: dict[str, Any]) -> str | None:
+    folder = header.get("folder")
+    return folder if isinstance(folder, str) and folder.startswith("/") else None
 
 
 def _size(value: object, default: int) -> int:

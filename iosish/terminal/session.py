@@ -17,10 +17,12 @@ from ipaddress import IPv4Address
 from typing import Any, Protocol
 
 from iosish.cli import banner
+from iosish.cli import load as loading
 from iosish.cli.enter import TOP, find
 from iosish.cli.grammar import Mode, resolve_handler
 from iosish.cli.matcher import Failure, Match, match, walk
 from iosish.config.draft import Section
+from iosish.files import parse
 from iosish.terminal import pipes
 from iosish.terminal.history import History
 from iosish.terminal.host import Host
@@ -76,7 +78,8 @@ class Outlet(Protocol):
 class Session(ABC):
     """One session with a router. Commands see it as the first argument of their function.
 
-    `columns` and `rows` are the terminal's (0: no limit). `refused` tells whether any command was.
+    `columns` and `rows` are the terminal's (0: no limit). `refused` tells whether any command was. `folder` is the one
+    that the client was started in, if it is on this machine.
     """
 
     newline = "\r\n"
@@ -89,6 +92,7 @@ class Session(ABC):
         self.line = line
         self.location = location
         self.user = ""
+        self.folder: str | None = None
         self.width = columns
         self.length = rows
         self.privileged = False
@@ -142,8 +146,23 @@ class Session(ABC):
         """`question [confirm]`: RETURN or y say yes."""
 
     @abstractmethod
+    async def _show(self, lines: Iterable[str]) -> None:
+        """Show lines, page by page."""
+
     async def page(self, text: str) -> None:
-        """Show a command's output, through the pipe of its line, page by page."""
+        """Show a command's output, through the pipe of its line, page by page; or write it to the pipe's file."""
+        if self._pipe is not None and self._pipe.file is not None:
+            await self._write_file(self._pipe, text)
+        await self._show(self._filtered(text))
+
+    async def _write_file(self, pipe: Pipe, text: str) -> None:
+        assert pipe.file is not None
+        try:
+            name = parse(pipe.file, self.folder)
+            append = pipe.modifier in ("append", "tee /append")
+            await asyncio.to_thread(self.host.files.write, name, text.encode("utf-8", "replace"), append=append)
+        except OSError as error:
+            self.refuse(f"%Error opening {pipe.file} ({error.strerror or error})\n")
 
     def write(self, text: str) -> None:
         """Send text; its line ends are LF here, and the client's own on the wire."""
@@ -222,9 +241,14 @@ class Session(ABC):
             return
         self.section = None
         self._banner = None
+        self.host.configured("console", self.who)
+
+    @property
+    def who(self) -> str:
+        """Who is at the terminal, and where it is, as log lines say it."""
         place = "console" if self.line.is_console else self.line.name.replace(" ", "")
         where = place + (f" ({self.location})" if self.location else "")
-        self.host.leave_configuration(f"{self.user} on {where}" if self.user else where)
+        return f"{self.user} on {where}" if self.user else where
 
     def refresh(self) -> None:
         """Look at the host name again: another session may have changed it."""
@@ -310,20 +334,16 @@ class Session(ABC):
         else:
             self.leave_configuration()
 
-    async def replay(self, text: str) -> None:
-        """Enter a whole configuration, from its top, as if it were typed in configuration mode."""
-        before, self.section = self.section, TOP
-        try:
-            for line in text.splitlines():
-                if self.section is None:  # behind `end`
-                    break
-                if line.strip() == "end":
-                    self.section = None
-                else:
-                    await self.execute(line)
-                    await self.breathe()
-        finally:
-            self.section, self._banner = before, None
+    async def merge(self, text: str) -> list[loading.Line]:
+        """Enter a configuration text, from its top to its `end`, on top of what is there; gives the refused lines."""
+        loader = loading.Loader(self.host.grammar, self.host.enter)
+        for number, line in enumerate(text.split("\n"), 1):
+            loader.take(number, line)
+            if loader.ended:
+                break
+            await self.breathe()
+        loader.finish()
+        return loading.refused(loader.report)
 
     async def _execute_exec(self, line: str, start: int) -> None:
         """An EXEC command that stands in `line` from column `start` on (behind `do`)."""
@@ -344,7 +364,7 @@ class Session(ABC):
                 self.refuse("% Failed to compile regular expression.\n")
                 return
             if isinstance(parsed, PipeFailure):
-                self._refuse_pipe(parsed, line)
+                self._fail(Failure(parsed.kind, parsed.column), line)
                 return
             pipe = parsed
         if found.command.handler:
@@ -373,12 +393,6 @@ class Session(ABC):
             return
         lookup = "...domain server (255.255.255.255)" if self.host.config.domain_lookup else ""
         self.refuse(f'Translating "{name}"{lookup}\n% Bad IP address or host name\n{UNKNOWN}\n')
-
-    def _refuse_pipe(self, failure: PipeFailure, line: str) -> None:
-        if failure.kind == "unsupported":
-            self.refuse("% Output cannot be redirected: there is no file system to write to\n")
-        else:
-            self._fail(Failure(failure.kind, failure.column), line)
 
     def _fail(self, failure: Failure, line: str) -> None:
         """IOS's words for a line that it does not take; the caret stands below what was typed after the prompt."""

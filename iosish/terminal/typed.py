@@ -210,9 +210,6 @@ class TypedSession(Session):
 
     # The screen.
 
-    async def page(self, text: str) -> None:
-        await self._show(self._filtered(text))
-
     async def _show(self, lines: Iterable[str]) -> None:
         """Lines page by page; any key but SPACE and RETURN ends them."""
         for number, line in enumerate(lines):

@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "iosish.ipsec": set(),
     "iosish.forwarding": {"iosish.ipsec"},
     "iosish.config": {"iosish.atomic"},
+    "iosish.files": {"iosish.atomic"},
     "iosish.desired": {"iosish.engine", "iosish.forwarding.tables", "iosish.ipsec.sa"},
     "iosish.cli": {"iosish.config", "iosish.resources"},
     # engines: their own package and the surface of all engines, never each other
@@ -130,6 +131,7 @@ ROOMS: dict[str, set[str]] = {
     "iosish.terminal": {
         "iosish.cli",
         "iosish.config",
+        "iosish.files",
         "iosish.icmp",
         "iosish.log",
         "iosish.show",
@@ -141,6 +143,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.desired",
         "iosish.driving",
         "iosish.engine",
+        "iosish.files",
         "iosish.forwarding",
         "iosish.icmp",
         "iosish.ike",

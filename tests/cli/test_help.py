@@ -52,7 +52,7 @@ def test_the_words_that_every_configuration_mode_has(grammar: Grammar) -> None:
         ("config-if", "i ", ['% Ambiguous command:  "i "']),
         ("config-if", "banana ", ["% Unrecognized command"]),
         ("config-if", "tunnel mode gre mul", ["  multipoint  "]),
-        ("enable", "copy run ", ["  startup-config  Copy to startup configuration"]),
+        ("enable", "erase s", ["  startup-config  "]),
     ],
 )
 def test_one_list(grammar: Grammar, mode: str, line: str, lines: list[str]) -> None:

@@ -23,7 +23,11 @@ SCREENS = {
     ("config-if", "ip nh"): "  nhrp  ",
     ("config-if", "tunnel key "): "  <0-4294967295>  key",
     ("enable", "terminal length "): "  <0-512>  Number of lines on screen (0 for no pausing)",
-    ("enable", "copy running-config "): "  startup-config  Copy to startup configuration",
+    ("enable", "copy running-config "): """\
+  URL             File to copy to
+  flash:          flash: file system
+  nvram:          nvram: file system
+  startup-config  Copy to startup configuration""",
     ("exec", "show run"): "% Unrecognized command",
     ("exec", "show crypto isakmp sa "): """\
   active   Shows HA-enabled ISAKMP SAs in the active state

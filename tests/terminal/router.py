@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from iosish.cli.matcher import Match
 from iosish.cli.notation import compile_files
 from iosish.config.draft import Draft, Section
 from iosish.config.model import Config
+from iosish.files import Files
 from iosish.icmp.ping import PingRequest
 from iosish.icmp.traceroute import TracerouteRequest
 from iosish.log.syslog import Listener, Moment, Syslog
@@ -38,8 +40,9 @@ def small_grammar() -> Grammar:
 class Router:
     """What a session asks of its router, answered from memory; `cleared`, `left`, `pings` tell what was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path = Path("/nonexistent")) -> None:
         self.grammar = small_grammar()
+        self.files = Files(folder / "flash")
         self._draft = Draft(Config(hostname="R1"))
         self.startup: str | None = None
         self.saved = 0
@@ -63,9 +66,9 @@ class Router:
         self.syslog.configure(self.config.logging)
         return entered
 
-    def leave_configuration(self, by: str) -> None:
+    def configured(self, source: str, by: str) -> None:
         self.left.append(by)
-        self.log(f"Configured from console by {by}")
+        self.log(f"Configured from {source} by {by}")
 
     def log(self, text: str) -> None:
         self.syslog.message("SYS", 5, "CONFIG_I", text)
@@ -84,10 +87,10 @@ class Router:
     def startup_config(self) -> str | None:
         return self.startup
 
-    async def save(self) -> None:
+    async def save(self, startup: bytes | None = None) -> None:
         if self.disk_full:
             raise OSError(28, "No space left on device")
-        self.startup, self.modified = self.running_config(), False
+        self.startup, self.modified = startup.decode() if startup else self.running_config(), False
 
     async def erase(self) -> None:
         self.startup = None
@@ -203,6 +206,11 @@ def screen(data: bytes) -> str:
             line[column] = character
             column += 1
     return "\n".join("".join(line).rstrip() for line in lines)
+
+
+def without_times(text: str) -> str:
+    """A screen without how long copies took."""
+    return re.sub(r"in \d+\.\d{3} secs \(\d+ bytes/sec\)", "in N secs (N bytes/sec)", text)
 
 
 async def typed(

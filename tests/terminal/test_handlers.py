@@ -10,10 +10,12 @@ from iosish.cli.grammar import Command, Node, load, resolve_handler
 
 
 def arguments(node: Node) -> Iterator[str]:
-    """What the tail below a command can hand over: its values, and its last words."""
+    """What the tail below a command can hand over: its values, its last words, and what words of it set."""
     for child in node.children:
         if child.command is None:
-            if child.name is not None or (child.word is not None and not child.children):
+            if child.sets is not None:
+                yield child.sets[0]
+            elif child.name is not None or (child.word is not None and not child.children):
                 yield child.argument
             yield from arguments(child)
 
@@ -43,4 +45,6 @@ def check(command: Command) -> None:
         for name, parameter in parameters.items()
         if parameter.default is inspect.Parameter.empty and parameter.kind is not inspect.Parameter.VAR_KEYWORD
     }
+    if command.words[-1].unfinished:
+        given |= optional  # the line cannot end before
     assert needed - {"session"} <= given, command.path

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from iosish.terminal.session import Line
-from tests.terminal.router import Router, shown, typed
+from tests.terminal.router import Router, shown, typed, without_times
 from tests.terminal.router import screen as screen_of
 
 VTY = Line(2, "vty 0")
@@ -52,12 +52,12 @@ def test_user_exec_knows_less_than_privileged_exec() -> None:
         ("show ip", "% Incomplete command.\n\n"),
         ("show", "% Incomplete command.\n\n"),
         ("c", '% Ambiguous command:  "c"\n'),
-        ("  di", ""),
+        ("  disa", ""),
         ("SH CLOCK", "*12:00:00.000 UTC Sun Mar 1 2026\n"),
     ],
 )
 def test_wrong_and_shortened_lines(line: str, answer: str) -> None:
-    prompt = "R1>" if line == "  di" else "R1#"
+    prompt = "R1>" if line == "  disa" else "R1#"
     assert shown(f"{line}\r") == f"R1#{line}\n{answer}{prompt}"
 
 
@@ -263,7 +263,9 @@ def test_what_is_typed_at_a_page_is_not_lost_behind_it() -> None:
         ("sec exclude line [1-4]", ["line 5", "line 6", "line 7", "line 8", "line 9"]),
         ("include ((((", ["% Failed to compile regular expression."]),
         ("include (\x16?P<a>", ["% Failed to compile regular expression."]),
-        ("redirect flash:x", ["% Output cannot be redirected: there is no file system to write to"]),
+        ("redirect", ["% Incomplete command.", ""]),
+        ("redirect flash:../x", ["%Error opening flash:../x (Invalid file name)"]),
+        ("redirect flash:x y", ["                                   ^", "% Invalid input detected at '^' marker.", ""]),
         ("x", ["                  ^", "% Invalid input detected at '^' marker.", ""]),
         ("incx 1", ["                     ^", "% Invalid input detected at '^' marker.", ""]),
         ("include", ["% Incomplete command.", ""]),
@@ -337,13 +339,13 @@ def test_saving_copying_erasing() -> None:
 def test_the_startup_config_is_entered_on_top_of_what_is_there() -> None:
     router = Router()
     router.startup = "version 15.9\nhostname R7\ninterface Tunnel1\n description x\nend\ninterface Tunnel2\n"
-    assert shown("copy startup-config running-config\r\r", router) == screen("""
+    assert without_times(shown("copy startup-config running-config\r\r", router, line=VTY)) == screen("""
         R1#copy startup-config running-config
         Destination filename [running-config]?
-                   ^
+        1: version 15.9
+           ^
         % Invalid input detected at '^' marker.
-
-        80 bytes copied
+        80 bytes copied in N secs (N bytes/sec)
         R7#""")
     assert list(router.config.interfaces) == ["Tunnel1"]
 

@@ -28,7 +28,7 @@ def test_what_is_refused_is_said_and_remembered() -> None:
     assert output == (
         "*12:00:00.000 UTC Sun Mar 1 2026\n"
         "                     ^\n% Invalid input detected at '^' marker.\n\n"
-        "              ^\n% Invalid input detected at '^' marker.\n\n"
+        "               ^\n% Invalid input detected at '^' marker.\n\n"
     )
 
 

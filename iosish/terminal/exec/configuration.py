@@ -1,4 +1,4 @@
-"""The configuration as a whole: shown, saved, copied, erased, started from."""
+"""The configuration as a whole: shown, saved, erased."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from iosish.terminal.session import Session
 
 BUILDING = "Building configuration...\n"
 NO_STARTUP_CONFIG = "startup-config is not present\n"
+NO_NVRAM = "%% Non-volatile configuration memory invalid or not present\n"
 #: What `show startup-config` says the NVRAM holds.
 NVRAM_BYTES = 262136
 
@@ -42,26 +43,32 @@ async def write_terminal(session: Session) -> None:
 
 async def startup_config(session: Session) -> None:
     """`show startup-config`."""
-    text = session.host.startup_config()
-    if text is None:
-        session.write(NO_STARTUP_CONFIG)
+    try:
+        text = session.host.startup_config()
+    except OSError as error:
+        session.refuse(f"%Error opening nvram:startup-config ({error.strerror or error})\n")
         return
-    await session.page(f"Using {len(text.encode())} out of {NVRAM_BYTES} bytes\n{text}")
+    if text is None:
+        await session.page(NO_STARTUP_CONFIG)
+        return
+    size = len(text.encode())
+    await session.page(f"Using {size} out of {max(NVRAM_BYTES, size)} bytes\n{text}")
 
 
-async def write_memory(session: Session) -> None:
-    """`write memory`, `write`."""
+async def write_memory(session: Session) -> bool:
+    """`write memory`, `write`; whether it was written."""
     session.write(BUILDING)
     try:
         await session.host.save()
     except OSError as error:
         session.refuse(f"%Error writing nvram:startup-config ({error.strerror or error})\n")
-        return
+        return False
     session.write("[OK]\n")
+    return True
 
 
 async def write_erase(session: Session) -> None:
-    """`write erase`, `erase startup-config`."""
+    """`write erase`, `erase startup-config`, `erase nvram:`."""
     if not await session.confirm("Erasing the nvram filesystem will remove all configuration files! Continue?"):
         return
     try:
@@ -72,33 +79,6 @@ async def write_erase(session: Session) -> None:
     session.write("[OK]\nErase of nvram: complete\n")
 
 
-async def copy(session: Session) -> None:
-    """`copy running-config startup-config`."""
-    if await _other_name(session, "startup-config"):
-        session.refuse("%Error: only startup-config can be written\n")
-    else:
-        await write_memory(session)
-
-
-async def copy_startup(session: Session) -> None:
-    """`copy startup-config running-config`: its lines are entered on top of those that are there."""
-    if await _other_name(session, "running-config"):
-        session.refuse("%Error: only running-config can be written\n")
-        return
-    text = session.host.startup_config()
-    if text is None:
-        session.refuse("%% Non-volatile configuration memory invalid or not present\n")
-        return
-    await session.replay(text)
-    session.write(f"{len(text.encode())} bytes copied\n")
-
-
-async def _other_name(session: Session, name: str) -> bool:
-    """`Destination filename [NAME]? `, and whether the answer is another file."""
-    answer = await session.ask(f"Destination filename [{name}]? ", name)
-    return answer.lower().removeprefix("system:").removeprefix("nvram:") != name
-
-
 async def reload(session: Session) -> None:
     """`reload`: starts again from the startup-config."""
     host = session.host
@@ -106,8 +86,8 @@ async def reload(session: Session) -> None:
         answer = ""
         while not ("yes".startswith(answer) or "no".startswith(answer)) or not answer:
             answer = (await session.ask("System configuration has been modified. Save? [yes/no]: ")).lower()
-        if "yes".startswith(answer):
-            await write_memory(session)
+        if "yes".startswith(answer) and not await write_memory(session):
+            return
     if await session.confirm("Proceed with reload?"):
         session.ended = True
         host.reload()
