@@ -184,26 +184,33 @@ class Core:
         ]
         return min(maps, key=lambda item: item.peers is None, default=None)
 
-    def recover(self, ends: Ends, spi: int, now: float) -> None:
-        """A peer sends by an SA that is not here: it is told, if there is a way to tell it.
+    def lacks_spi(self, ends: Ends, spi: int, now: float) -> None:
+        """A peer sends by an SA that is not here: it is told, if there is a way to tell it, or a way is made.
 
-        With `crypto isakmp invalid-spi-recovery` a way is made: anybody can cause that, so it is done rarely. What
-        comes by the SPI that we send by is forged: who saw it on the wire would have us tell the peer to delete it.
+        What comes by the SPI that we send by is forged: who saw that one would have us tell the peer to delete it.
         """
         if self.pairs.outbound(ends[1], spi) is not None:
             self.node.counters["forged ESP"] += 1
             return
-        node, crypto_map = self.node, self.map_between(ends)
         sa = self.sas.best(ends, None)
-        if sa is not None:
-            if node.recoveries.allows(ends, now):
-                notices.lacks_spi(self, sa, spi, now)
-        elif (
+        if sa is None:
+            self.recover(ends, now)
+        elif self.node.recoveries.allows(ends, now):
+            notices.lacks_spi(self, sa, spi, now)
+
+    def recover(self, ends: Ends, now: float) -> None:
+        """A peer has SAs with us that are not here, and no ISAKMP SA is: `crypto isakmp invalid-spi-recovery`.
+
+        Phase 1 tells it that all of those are gone. Anybody can cause that, so it is done rarely.
+        """
+        node, crypto_map = self.node, self.map_between(ends)
+        if (
             node.config.invalid_spi_recovery
             and crypto_map is not None
+            and self.sas.best(ends, None) is None
             and not self.sas.initiating(ends, None)
-            and node.recoveries.allows(None, now)
             and node.recoveries.allows(ends, now)
+            and node.all_recoveries.allows(None, now)
         ):
             main_mode.initiate(self, ends, crypto_map, now)
 

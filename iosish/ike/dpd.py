@@ -41,6 +41,12 @@ def used(core: Core, sa: IsakmpSa, sent: bool, received: bool, now: float) -> No
         _ask(core, sa, now)
 
 
+def doubted(core: Core, sa: IsakmpSa, now: float) -> None:
+    """A quick mode is not answered: packets that should go cannot, so on demand one asks."""
+    if sa.keepalive is not None and sa.peer_dpd and not sa.keepalive.periodic and not sa.dpd_tries:
+        _ask(core, sa, now)
+
+
 def heard(core: Core, sa: IsakmpSa, now: float) -> None:
     """The peer is there: by anything that only it can have sent."""
     sa.heard_at = now

@@ -157,7 +157,7 @@ class IkeEngine:
         match reason:
             case "invalid SPI":
                 core.node.log_esp(peer, log_text.invalid_spi(local, peer, spi), now)
-                core.recover(ends, spi, now)
+                core.lacks_spi(ends, spi, now)
             case "replay":
                 core.node.log_esp(peer, log_text.replay_error(local, peer, spi, sequence, connection), now)
             case "integrity":
@@ -268,6 +268,8 @@ class IkeEngine:
         else:
             core.node.counters["unknown cookies"] += 1
             core.node.say(ISAKMP_ERROR, datagram.peer, "ISAKMP:(0):no SA for the cookies from %s", datagram.peer)
+            if header.exchange == Exchange.QUICK:  # it wants a pair of an ISAKMP SA from before we restarted
+                core.recover((datagram.local, datagram.peer), now)
 
     # --- deadlines --------------------------------------------------------------------------------------------------
 
@@ -279,6 +281,7 @@ class IkeEngine:
             case "retransmission", QuickMode():
                 if retransmission.again(core.node, subject, now):
                     debug_text.retransmitting(core.node, subject)
+                    dpd.doubted(core, subject.sa, now)
                 else:
                     self._unanswered(subject, now)
             case "half-open", IsakmpSa():

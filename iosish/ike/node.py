@@ -40,6 +40,7 @@ class Node:
         self.firsts = RateLimit(c.FIRST_BURST, c.FIRST_RATE, 1)
         self.notifies = RateLimit(c.NOTIFY_BURST, c.NOTIFY_RATE, c.MAX_PEERS)
         self.recoveries = RateLimit(c.RECOVERY_BURST, c.RECOVERY_RATE, c.MAX_PEERS)
+        self.all_recoveries = RateLimit(c.ALL_RECOVERY_BURST, c.ALL_RECOVERY_RATE, 1)
         self.exchanges = RateLimit(c.DH_BURST, c.DH_RATE, c.MAX_PEERS)
         self.aggressive = RateLimit(c.AGGRESSIVE_BURST, c.AGGRESSIVE_RATE, 1)
         self._lines = RateLimit(c.LOG_BURST, c.LOG_RATE, c.MAX_PEERS)

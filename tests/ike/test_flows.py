@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 
 from iosish.engine import UdpDatagram
+from iosish.ike.config import Keepalive
 from iosish.ike.constants import DELETED_SHOWN_S, MAX_PAIRS_PER_FLOW
 from iosish.ipsec.sa import SaCounters, SaKey
 from tests.ike.link import HUB, OTHER, SPOKE, Station, World, config, keyring, usable
@@ -402,6 +404,40 @@ def test_invalid_spi_recovery_when_the_hub_restarted(world: World) -> None:
     world.run(3)
     assert usable(world, HUB, SPOKE)
     assert len(world.stations[SPOKE].sas) == 2
+
+
+def test_a_hub_that_restarted_finds_the_way_to_all_of_its_spokes_at_once(world: World) -> None:
+    recovering: dict[str, object] = {"invalid_spi_recovery": True}
+    world.add(HUB, config(HUB, **recovering))
+    spokes = [IPv4Address(f"172.16.25.{number}") for number in range(2, 12)]
+    for spoke in spokes:
+        world.add(spoke, config(spoke, **recovering)).request(HUB)
+    world.run()
+    world.add(HUB, config(HUB, **recovering))
+    for spoke in spokes:
+        assert not world.packet(spoke, HUB)
+    world.run(2)
+    assert all(usable(world, HUB, spoke) for spoke in spokes)
+
+
+def test_a_quick_mode_that_a_hub_does_not_know_any_more_has_it_recover_too(world: World) -> None:
+    """The spoke has no SA by which a packet could tell the hub: only one to negotiate by."""
+    hub, spoke = up(world, invalid_spi_recovery=True)
+    hub.engine.clear_sa(None, world.now)
+    world.run(0.05)
+    assert spoke.sas == {}
+    world.add(HUB, config(HUB, invalid_spi_recovery=True))
+    world.run(3)
+    assert usable(world, HUB, SPOKE)
+
+
+def test_a_quick_mode_that_is_not_answered_makes_a_keepalive_ask(world: World) -> None:
+    hub, _ = up(world, keepalive=Keepalive(10, 2))
+    hub.engine.clear_sa(None, world.now)
+    world.run(0.05)
+    world.add(HUB, config(HUB))
+    world.run(10 + 6 * 2 + 3)
+    assert usable(world, HUB, SPOKE)
 
 
 def test_other_refusals_have_their_lines(world: World) -> None:
