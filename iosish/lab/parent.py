@@ -43,6 +43,8 @@ END_WITHIN_S = 3.0
 STATUS_MAX = 4_000_000
 #: A router that reloads closes its socket, and opens it again.
 AGAIN_AFTER_S = 0.1
+#: A record that could not be written, since the disk is full, is written this much later.
+RECORD_AGAIN_S = 2.0
 LOG_MAX = 2_000_000
 
 
@@ -307,12 +309,22 @@ class Lab:
             member.make_namespace()
             self._lay_cables()
             self._fork(member, "crash")
-            self._record()
         except (OSError, Trouble) as error:
             self._log(f"%IOSISH-2-NORESTART: {member.name}: {error}")
             return
         member.restarts += 1
+        self._spawn(self._record_once_possible())
         await self._ready(member)
+
+    async def _record_once_possible(self) -> None:
+        """A full disk keeps no router from starting again."""
+        while not self._ending.is_set():
+            try:
+                self._record()
+                return
+            except OSError as error:
+                self._log(f"%IOSISH-4-NORECORD: {self.plan.folder / 'record.json'}: {error.strerror}")
+            await asyncio.sleep(RECORD_AGAIN_S)
 
     # -- cables -----------------------------------------------------------------------------------
 
