@@ -24,9 +24,9 @@ CEILING_S = 20.0
 class Laboratory:
     """Runs `iosish` with a name and a state folder of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Path | None = None) -> None:
         self.name = f"t{secrets.token_hex(3)}"
-        self.state = Path(tempfile.mkdtemp(prefix="iosish-"))  # short: sockets lie below it
+        self.state = state or Path(tempfile.mkdtemp(prefix="iosish-"))  # short: sockets lie below it
         self.environment = {**os.environ, "IOSISH_STATE_DIR": str(self.state)}
 
     def iosish(
@@ -75,13 +75,18 @@ class Laboratory:
         """What is left of the lab outside of its state folder."""
         left = [str(path) for path in Path("/run/netns").glob(f"iosish-{self.name}-*")]
         left += [str(path) for path in (self.state / "run").glob("*")]
+        return left + self.processes()
+
+    def processes(self) -> list[str]:
+        """All that runs with this laboratory's state folder in its environment."""
+        found = []
         for path in Path("/proc").glob("[0-9]*/environ"):
             try:
                 if self.state.name.encode() in path.read_bytes():
-                    left.append(f"process {path.parent.name}: {(path.parent / 'cmdline').read_text()}")
+                    found.append(f"process {path.parent.name}: {(path.parent / 'cmdline').read_text()}")
             except OSError:
                 continue
-        return left
+        return found
 
     def close(self) -> None:
         self.lab("down")

@@ -41,8 +41,8 @@ def until(found: Callable[[], T], what: str, ceiling_s: float = CEILING_S) -> T:
 class Lab(Laboratory):
     """A lab under a random name, with a state folder of its own. It ends by `close`, or with this process."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, state: Path | None = None) -> None:
+        super().__init__(state)
         self._guard = subprocess.Popen(
             ["sh", "-c", GUARD, "sh", *IOSISH, "lab", "down", "--name", self.name],
             stdin=subprocess.PIPE,
@@ -55,6 +55,10 @@ class Lab(Laboratory):
     def close(self) -> None:
         self._guard.communicate()
         assert self.remains() == []
+
+    def socket(self, router: str) -> Path:
+        """Where a router listens."""
+        return self.state / "run" / f"lab-{self.name}" / f"{router}.sock"
 
     # What a router says
 
@@ -73,7 +77,7 @@ class Lab(Laboratory):
         answer = b""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(CEILING_S)
-            connection.connect(str(self.state / "run" / f"lab-{self.name}" / f"{router}.sock"))
+            connection.connect(str(self.socket(router)))
             connection.sendall(request.encode())
             connection.shutdown(socket.SHUT_WR)
             while data := connection.recv(65536):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 from scapy.utils import RawPcapNgReader
 
@@ -78,18 +78,21 @@ def read(wire: str, capture: Capture) -> list[Seen]:
         reader = RawPcapNgReader(str(capture.path))
     except EOFError:
         return []
-    seen = []
     with reader:
-        for data, meta in cast("Iterator[tuple[bytes, Any]]", reader):
-            frame = bytes(data)
-            if frame[12:14] != b"\x08\x00":
-                continue
-            packet = frame[14:]
-            at = ((meta.tshigh << 32) + meta.tslow) / meta.tsresol
-            source, destination = IPv4Address(packet[12:16]), IPv4Address(packet[16:20])
-            header, total = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
-            seen.append(Seen(at, wire, packet[8], source, destination, packet[9], packet[header:total]))
-    return seen
+        return list(decode(wire, reader))
+
+
+def decode(wire: str, reader: Iterable[Any]) -> Iterator[Seen]:
+    """The IPv4 packets of a pcapng reader, as they come."""
+    for data, meta in reader:
+        frame = bytes(data)
+        if frame[12:14] != b"\x08\x00":
+            continue
+        packet = frame[14:]
+        at = ((meta.tshigh << 32) + meta.tslow) / meta.tsresol
+        source, destination = IPv4Address(packet[12:16]), IPv4Address(packet[16:20])
+        header, total = (packet[0] & 15) * 4, int.from_bytes(packet[2:4], "big")
+        yield Seen(at, wire, packet[8], source, destination, packet[9], packet[header:total])
 
 
 def readable(packet: Seen) -> bool:
