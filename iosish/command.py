@@ -76,6 +76,13 @@ def _run(verbs: argparse._SubParsersAction[argparse.ArgumentParser], wanted: boo
     parser.add_argument("config", metavar="CONFIG", type=Path, help="its startup-config: `write memory` replaces it")
     parser.add_argument("--name", metavar="R1", help="the router's name (default: its hostname)")
     parser.add_argument("--detach", action="store_true", help="run in the background (default: log on standard output)")
+    parser.add_argument(
+        "--log",
+        choices=("text", "json"),
+        help="how the log stands on standard output: lines as IOS writes them (default), or a JSON object a line with "
+        "time (ISO 8601, UTC), host, facility, severity (0 to 7), severity_name, mnemonic, message and seq; a line of "
+        "debug has null for facility and mnemonic. What a reader that stands still misses is counted, and told later",
+    )
     parser.add_argument("--netns", metavar="NS", help="run in this network namespace")
     _plane(parser)
     parser.add_argument(
@@ -183,7 +190,11 @@ def _do_run(typed: argparse.Namespace) -> int:
         if not equals or not device:
             raise Trouble(f"--interface {text}: an IOS interface in full and its device, as FastEthernet0/0=eth0")
         devices[interface] = device
-    return single.run(single.Request(typed.config.absolute(), typed.name, typed.detach, typed.netns, devices))
+    if typed.detach and typed.log:
+        raise Trouble("--log is about standard output, which a router in the background does not have")
+    return single.run(
+        single.Request(typed.config.absolute(), typed.name, typed.detach, typed.netns, devices, typed.log or "text")
+    )
 
 
 def _do_console(typed: argparse.Namespace) -> int:

@@ -89,6 +89,19 @@ class LogCounters:
 
 
 @dataclass(frozen=True, slots=True)
+class LogServerState:
+    """A syslog server: its address (its name, where that is unknown), and the lines that were sent and lost."""
+
+    host: str
+    protocol: str
+    port: int
+    up: bool
+    logged: int
+    dropped: int
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Debugging:
     """What is debugged: topics (`"crypto isakmp"`) and, for crypto, the peers that lines must be about (none: any)."""
 
@@ -142,6 +155,7 @@ class Snapshot:
     sockets: Mapping[str, int] = field(default_factory=dict)
     arp: tuple[ArpEntry, ...] = ()
     log: tuple[LogRecord, ...] = ()
+    log_servers: tuple[LogServerState, ...] = ()
     log_counters: LogCounters = LogCounters()
     debugging: Debugging = Debugging()
     sessions: tuple[SessionState, ...] = ()

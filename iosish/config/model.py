@@ -173,6 +173,47 @@ class Buffered:
 #: What IOS does when nothing is said.
 DATETIME_MSEC = Timestamps(datetime=True, msec=True)
 
+#: What a syslog server listens on by default: UDP (RFC 3164), and TCP (RFC 3195, as IOS).
+SYSLOG_UDP_PORT, SYSLOG_TCP_PORT = 514, 601
+
+
+@dataclass(frozen=True, slots=True)
+class LogHost:
+    """`logging host HOST [transport {udp | tcp} [port N]] [sequence-num-session]`; HOST is an address or a name."""
+
+    host: IPv4Address | str
+    transport: str | None = None
+    port: int | None = None
+    sequence_num_session: bool = False
+
+    @property
+    def protocol(self) -> str:
+        return self.transport or "udp"
+
+    @property
+    def server_port(self) -> int:
+        return self.port or (SYSLOG_TCP_PORT if self.transport == "tcp" else SYSLOG_UDP_PORT)
+
+
+@dataclass(frozen=True, slots=True)
+class OriginId:
+    """`logging origin-id {hostname | ip | string TEXT}`."""
+
+    kind: str | None = None
+    string: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRateLimit:
+    """`logging rate-limit [all | console [all]] N [except LEVEL]`: lines a second; those of `debug` only with `all`.
+
+    `scope` is the words before the number.
+    """
+
+    messages: int = 0
+    scope: str | None = None
+    except_level: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Logging:
@@ -189,6 +230,11 @@ class Logging:
     debug_timestamps: Timestamps | Literal[False] | None = None
     log_timestamps: Timestamps | Literal[False] | None = None
     sequence_numbers: bool = False
+    hosts: Mapping[IPv4Address | str, LogHost] = field(default_factory=lambda: EMPTY)
+    facility: str = "local7"
+    source_interface: str | None = None
+    origin_id: OriginId | None = None
+    rate_limit: LogRateLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)

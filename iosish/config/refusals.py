@@ -11,6 +11,8 @@ from iosish.config.draft import Draft, Path
 from iosish.config.interface_name import kind
 from iosish.config.model import IpAddress, StaticRoute
 
+#: Syslog servers, as on IOS.
+LOG_HOSTS_MAX = 16
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -18,11 +20,19 @@ def refusal(draft: Draft, path: Path, value: Any) -> str | None:
     """Why `value` cannot stand at `path`, as IOS says it."""
     if path == ("hostname",):
         return None if _HOSTNAME.fullmatch(value) else "% Hostname contains one or more illegal characters."
+    if path[:2] == ("logging", "hosts"):
+        return _log_host(draft, path)
     if path[0] == "routes" and isinstance(value, StaticRoute):
         return _route(value)
     if path[0] == "interfaces" and len(path) > 2 and path[2] in ("ip_address", "secondary"):
         return _address(draft, path[1], path[2] == "secondary", value)
     return None
+
+
+def _log_host(draft: Draft, path: Path) -> str | None:
+    if draft.has(path) or len(draft.get(path[:2])) < LOG_HOSTS_MAX:
+        return None
+    return f"% Only {LOG_HOSTS_MAX} syslog servers can be configured"
 
 
 def _route(route: StaticRoute) -> str | None:

@@ -32,13 +32,17 @@ from iosish.lab.state import read_config, store_of
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was typed, `config` as an absolute path. `interfaces`: devices by IOS interface names in full."""
+    """What was typed, `config` as an absolute path. `interfaces`: devices by IOS interface names in full.
+
+    `log`: what stands on standard output, "text" or "json", unless it is detached.
+    """
 
     config: Path
     name: str | None = None
     detach: bool = False
     netns: str | None = None
     interfaces: dict[str, str] = field(default_factory=dict)
+    log: str = "text"
 
 
 def run(request: Request) -> int:
@@ -59,7 +63,7 @@ def run(request: Request) -> int:
     if request.detach:
         log = _state(name) / "run.log"
         return _detached(lambda ready: _serve(request, name, folder, socket_path, None, ready), log)
-    return _serve(request, name, folder, socket_path, "stdout", None)
+    return _serve(request, name, folder, socket_path, request.log, None)
 
 
 def _enter(netns: str) -> None:

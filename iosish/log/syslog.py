@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from iosish.config.model import DATETIME_MSEC, Logging
+from iosish.config.model import DATETIME_MSEC, Logging, LogRateLimit
 from iosish.config.severity import DEBUGGING, number
 from iosish.engine import DebugEvent
 from iosish.log.buffer import LogBuffer
@@ -25,6 +25,8 @@ DEBUGS_BURST, DEBUGS_PER_S = 4000, 2000
 Level = str | Literal[False]
 #: Takes a line that has passed the levels. True: shown; False: lost, since the client does not read; None: not meant.
 Listener = Callable[[str], bool | None]
+#: Takes a record, and the line that it is written as.
+Follower = Callable[[LogRecord, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,19 @@ class Syslog:
         self._buffer = LogBuffer(self._buffer_bytes())
         self._console: list[Listener] = []
         self._monitors: list[Listener] = []
+        self._followers: list[Follower] = []
+        self._servers: list[Follower] = []
         self._messages = RateLimit(MESSAGES_BURST, MESSAGES_PER_S, keys=1)
         self._debugs = RateLimit(DEBUGS_BURST, DEBUGS_PER_S, keys=1)
+        self._wanted = _RateLimit(None)
         self._sequence = 0
         self._counters = dict.fromkeys(LogCounters.__slots__, 0)
         self._untold_messages = self._untold_debugs = 0
 
     def configure(self, settings: Logging) -> None:
         """Take the `logging` and `service` lines. What is in the buffer stays as it was written."""
+        if settings.rate_limit != self._settings.rate_limit:
+            self._wanted = _RateLimit(settings.rate_limit)
         self._settings = settings
         self._buffer.resize(self._buffer_bytes())
         if not settings.buffered:
@@ -83,6 +90,15 @@ class Syslog:
         listeners = self._console if console else self._monitors
         listeners.append(listener)
         return lambda: listeners.remove(listener)
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """Hear every line that is made, whatever the levels say; gives the function that ends it."""
+        self._followers.append(follower)
+        return lambda: self._followers.remove(follower)
+
+    def serve(self, follower: Follower) -> None:
+        """Hear the lines that go to servers (`logging trap`)."""
+        self._servers.append(follower)
 
     def message(self, facility: str, severity: int, mnemonic: str, text: str) -> str | None:
         """Take a message, 0 (emergency) to 7 (debugging). Gives the line, or None when there are too many."""
@@ -136,7 +152,13 @@ class Syslog:
             numbered=settings.sequence_numbers,
         )
         written = line(record)
-        if _passes(settings.console, severity):  # also under `no logging on`
+        for follower in self._followers:
+            follower(record, written)
+        if not self._wanted.allows(record, moment.now):
+            self._counters["rate_limited"] += 1
+            if not self._wanted.console_only:
+                return written
+        elif _passes(settings.console, severity):  # also under `no logging on`
             self._counters["console"] += 1
             self._hand_out(self._console, written)
         if settings.on and settings.buffered and _passes(settings.buffered.level, severity):
@@ -146,6 +168,8 @@ class Syslog:
             self._counters["monitor"] += self._hand_out(self._monitors, written)
         if settings.on and _passes(settings.trap, severity):
             self._counters["trap"] += 1
+            for follower in self._servers:
+                follower(record, written)
         return written
 
     def _hand_out(self, listeners: list[Listener], written: str) -> int:
@@ -156,6 +180,29 @@ class Syslog:
             shown += took is True
             self._counters["dropped"] += took is False
         return shown
+
+
+class _RateLimit:
+    """`logging rate-limit`: so many lines in each second, counted from the first of them."""
+
+    def __init__(self, settings: LogRateLimit | None) -> None:
+        self._settings = settings
+        words = (settings.scope or "").split() if settings is not None else []
+        self.console_only = "console" in words
+        self._all = "all" in words
+        self._since = 0.0
+        self._count = 0
+
+    def allows(self, record: LogRecord, now: float) -> bool:
+        settings = self._settings
+        if settings is None or not (record.facility or self._all):
+            return True
+        if settings.except_level is not None and record.severity <= number(settings.except_level):
+            return True
+        if now - self._since >= 1.0:
+            self._since, self._count = now, 0
+        self._count += 1
+        return self._count <= settings.messages
 
 
 def _passes(level: Level, severity: int) -> bool:

@@ -31,6 +31,7 @@ from iosish.log.syslog import Listener, Moment, Syslog
 from iosish.runtime.clock import Clock, monotonic
 from iosish.runtime.counting import Counting
 from iosish.runtime.driver import Driver
+from iosish.runtime.log_servers import LogServers
 from iosish.runtime.options import RouterOptions
 from iosish.runtime.probing import Probing
 from iosish.runtime.rates import Rates
@@ -61,6 +62,8 @@ class RouterHost:
         self.files = Files(options.state_dir / "flash")
         self._config = Config()
         self.log = Syslog(self._moment)
+        self.log_servers = LogServers(self.say, self.resolve)
+        self.log.serve(self.log_servers.take)
         self._draft: Draft | None = None
         self._dirty = False
         self._reconcile: asyncio.TimerHandle | None = None
@@ -101,6 +104,7 @@ class RouterHost:
                 if line.warning:
                     self.say("IOSISH", 4, "CONFIG_KEPT", line.warning)
         self.driver.configure(self._config)
+        self.log_servers.configure(self._config)
 
     def _startup(self, name: str) -> tuple[bytes | None, int, str, str]:
         """The startup-config, and how the log tells which it is."""
@@ -117,6 +121,11 @@ class RouterHost:
             text = f"startup-config {name} {startup.damage}: loaded {startup.told}; {what}"
             return startup.data, 3, "CONFIG_DAMAGED", text
         return startup.data, 6, "CONFIG_LOADED", f"startup-config {name}: loaded {startup.told}"
+
+    @property
+    def hostname(self) -> str:
+        """As the log calls it."""
+        return self._config.hostname
 
     @property
     def config(self) -> Config:
@@ -167,6 +176,7 @@ class RouterHost:
         if self.config != self.driver.router.config:
             self.log.configure(self._config.logging)
             self.driver.configure(self._config)
+            self.log_servers.configure(self._config)
 
     def configured(self, source: str, by: str) -> None:
         self.reconcile()
@@ -298,6 +308,7 @@ class RouterHost:
             sockets=dict(self.driver.router.sockets),
             arp=await plane.arp() if plane else (),
             log=self.log.records(),
+            log_servers=self.log_servers.states(),
             log_counters=self.log.counters(),
             debugging=self.log.debugging,
             sessions=self.sessions(session),
@@ -386,8 +397,6 @@ class RouterHost:
             self._written(self.log.debug(event))
 
     def _written(self, line: str | None) -> None:
-        if line is not None and self.options.log_to == "stdout":
-            print(line, flush=True)
         if line is None and self.log.untold and self._telling is None:
             self._telling = self._loop.call_later(TELL_AFTER_S, self._tell)
 

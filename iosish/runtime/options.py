@@ -13,7 +13,8 @@ class RouterOptions:
     that is kept of it (`config/store.py`; in `state_dir` unless the caller must find it before it knows the name).
 
     `socket_path` is where consoles come in; its folder is 0700. `interfaces` maps IOS names to devices (`--interface`).
-    `log_to` "stdout" prints every log line there. `reason` is what `show version` says about the last start.
+    `log_to` "text" prints every log line on standard output, "json" an object for each. `reason` is what `show version`
+    says about the last start.
     `ready` is called once, when the sockets are open and the first configuration is applied.
     """
 

@@ -7,7 +7,7 @@ from typing import Literal
 from iosish.config.model import Buffered
 from iosish.log.line import line
 from iosish.show.text import page
-from iosish.snapshot import Snapshot
+from iosish.snapshot import LogServerState, Snapshot
 
 
 def logging(snapshot: Snapshot) -> str:
@@ -34,12 +34,26 @@ def logging(snapshot: Snapshot) -> str:
         "No active filter modules.",
         "",
         f"    Trap logging: {trap}",
+        *(text for server in snapshot.log_servers for text in _server(server)),
         "        Logging Source-Interface:       VRF Name:",
+        *([f"        {settings.source_interface}"] if settings.source_interface else []),
         "",
     ]
     if settings.buffered:
         lines += [f"Log Buffer ({settings.buffered.size} bytes):", "", *map(line, snapshot.log)]
     return page(lines)
+
+
+def _server(server: LogServerState) -> list[str]:
+    return [
+        f"        Logging to {server.host}  ({server.protocol} port {server.port}, audit disabled,",
+        f"              link {'up' if server.up else 'down'}),",
+        f"              {server.logged} message lines logged, ",
+        "              0 message lines rate-limited, ",
+        f"              {server.dropped} message lines dropped-by-MD, ",
+        f"              xml disabled, sequence number {'enabled' if server.numbered else 'disabled'}",
+        "              filtering disabled",
+    ]
 
 
 def _terminal(name: str, level: str | Literal[False], logged: int) -> list[str]:
