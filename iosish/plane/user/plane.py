@@ -378,6 +378,11 @@ class UserPlane:
             self._kernel.forget(device)
         return observed
 
+    def _expect(self, desired: Desired) -> None:
+        """Hear also of devices that come while we look: the lab makes one as soon as its interface is configured."""
+        names = {name.encode() for link in desired.links.values() for name in self._candidates(link)}
+        self._events.concern = replace(self._events.concern, names=self._events.concern.names | names)
+
     def _listen(self, desired: Desired, observed: Observed) -> None:
         """Say what of all that changes in the kernel concerns us."""
         names = {name for link in desired.links.values() for name in self._candidates(link)}
@@ -395,6 +400,7 @@ class UserPlane:
         )
 
     async def _converge(self, desired: Desired) -> None:
+        self._expect(desired)
         observed = await self._observe()
         self._name_devices(desired, observed)
         self._listen(desired, observed)
