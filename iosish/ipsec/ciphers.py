@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher as Context
-from cryptography.hazmat.primitives.ciphers import CipherAlgorithm, modes
+from cryptography.hazmat.primitives.ciphers import CipherAlgorithm, CipherContext, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -43,6 +43,18 @@ _HASHES: dict[Integrity, Callable[[], hashes.HashAlgorithm]] = {
     Integrity.SHA384: hashes.SHA384,
     Integrity.SHA512: hashes.SHA512,
 }
+
+
+class Parts(NamedTuple):
+    """What a sealer or opener works with, for whoever does many packets at once (`rows.py`); None: it has no such part.
+
+    `context` is the persistent one: what it does is a part of the same chain of blocks.
+    """
+
+    aead: AESGCM | None = None
+    salt: bytes = b""
+    context: CipherContext | None = None
+    keyed: HMAC | None = None
 
 
 class Layout(NamedTuple):
@@ -70,14 +82,15 @@ def check_keys(transform: Transform, encryption_key: bytes, integrity_key: bytes
         raise ValueError("NULL encryption without integrity protects nothing")
 
 
-def sealer(transform: Transform, encryption_key: bytes, integrity_key: bytes) -> Seal:
+def sealer(transform: Transform, encryption_key: bytes, integrity_key: bytes) -> tuple[Seal, Parts]:
     """Raises ValueError as `check_keys`."""
     check_keys(transform, encryption_key, integrity_key)
     if transform.cipher is Cipher.AES_GCM:
         return _gcm_sealer(encryption_key)
-    encrypt = _context(transform, encryption_key).encryptor().update if transform.cipher in _CBC else bytes
+    context = _context(transform, encryption_key).encryptor() if transform.cipher in _CBC else None
+    encrypt = bytes if context is None else context.update
     if transform.integrity is None:
-        return lambda header, plain: header + encrypt(plain)
+        return (lambda header, plain: header + encrypt(plain)), Parts(context=context)
     keyed, octets = _keyed(transform.integrity, integrity_key), transform.icv_octets
 
     def seal(header: bytes, plain: bytes) -> bytes:
@@ -86,17 +99,18 @@ def sealer(transform: Transform, encryption_key: bytes, integrity_key: bytes) ->
         mac.update(sealed)
         return sealed + mac.finalize()[:octets]
 
-    return seal
+    return seal, Parts(context=context, keyed=keyed)
 
 
-def opener(transform: Transform, encryption_key: bytes, integrity_key: bytes) -> Open:
+def opener(transform: Transform, encryption_key: bytes, integrity_key: bytes) -> tuple[Open, Parts]:
     """Raises ValueError as `check_keys`."""
     check_keys(transform, encryption_key, integrity_key)
     if transform.cipher is Cipher.AES_GCM:
         return _gcm_opener(encryption_key)
-    decrypt = _context(transform, encryption_key).decryptor().update if transform.cipher in _CBC else bytes
+    context = _context(transform, encryption_key).decryptor() if transform.cipher in _CBC else None
+    decrypt = bytes if context is None else context.update
     if transform.integrity is None:
-        return lambda packet: decrypt(packet[HEADER_OCTETS:])
+        return (lambda packet: decrypt(packet[HEADER_OCTETS:])), Parts(context=context)
     keyed, octets = _keyed(transform.integrity, integrity_key), transform.icv_octets
 
     def open_(packet: Packet) -> bytes | None:
@@ -106,7 +120,7 @@ def opener(transform: Transform, encryption_key: bytes, integrity_key: bytes) ->
             return None
         return decrypt(packet[HEADER_OCTETS:-octets])
 
-    return open_
+    return open_, Parts(context=context, keyed=keyed)
 
 
 def _context(transform: Transform, key: bytes) -> Context[modes.CBC]:
@@ -123,20 +137,22 @@ def _keyed(integrity: Integrity, key: bytes) -> HMAC:
     return HMAC(key, _HASHES[integrity]())
 
 
-def _gcm_sealer(key: bytes) -> Seal:
+def _gcm_sealer(key: bytes) -> tuple[Seal, Parts]:
     """The IV is a counter of 64 bits: the sequence number, which never comes again under this key."""
-    encrypt, salt = AESGCM(key[:-GCM_SALT_OCTETS]).encrypt, key[-GCM_SALT_OCTETS:]
+    aead, salt = AESGCM(key[:-GCM_SALT_OCTETS]), key[-GCM_SALT_OCTETS:]
+    encrypt = aead.encrypt
     nonce_start = salt + bytes(4)
 
     def seal(header: bytes, plain: bytes) -> bytes:
         nonce = nonce_start + header[4:]
         return b"".join((header, nonce[GCM_SALT_OCTETS:], encrypt(nonce, plain, header)))
 
-    return seal
+    return seal, Parts(aead, salt)
 
 
-def _gcm_opener(key: bytes) -> Open:
-    decrypt, salt = AESGCM(key[:-GCM_SALT_OCTETS]).decrypt, key[-GCM_SALT_OCTETS:]
+def _gcm_opener(key: bytes) -> tuple[Open, Parts]:
+    aead, salt = AESGCM(key[:-GCM_SALT_OCTETS]), key[-GCM_SALT_OCTETS:]
+    decrypt = aead.decrypt
 
     def open_(packet: Packet) -> bytes | None:
         try:
@@ -144,4 +160,4 @@ def _gcm_opener(key: bytes) -> Open:
         except InvalidTag:
             return None
 
-    return open_
+    return open_, Parts(aead, salt)

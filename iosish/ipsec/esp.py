@@ -1,7 +1,7 @@
 """ESP packets of one security association (RFC 4303): GRE in, ESP out, and back. No I/O.
 
-An association keeps all that its packets have in common; a packet is one join and one call of the cipher. Several
-packets of one size can later go through the same objects in one call.
+An association keeps all that its packets have in common; a packet is one join and one call of the cipher. `rows.py`
+takes many packets of one size through the same objects at once.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class EspError(ValueError):
 class _Direction:
     """What both directions of an association have."""
 
-    __slots__ = ("_inner_octets", "_layout", "_next_header", "_tunnel", "carried", "counters", "key", "peer", "sa")
+    __slots__ = ("_next_header", "carried", "counters", "inner_octets", "key", "layout", "peer", "sa", "tunnel")
 
     def __init__(self, sa: SecurityAssociation, source: IPv4Address, destination: IPv4Address) -> None:
         self.sa = sa
@@ -62,10 +62,10 @@ class _Direction:
         self.counters = SaCounters()
         self.carried = False
         """Set by the first packet; whoever reports about SAs clears it."""
-        self._layout = ciphers.layout(sa.transform)
+        self.layout = ciphers.layout(sa.transform)
         self._next_header = _NEXT_HEADERS[sa.mode]
-        self._tunnel = TunnelHeader(source.packed, destination.packed) if sa.mode is Mode.TUNNEL else None
-        self._inner_octets = tunnel_header.OCTETS if self._tunnel else 0
+        self.tunnel = TunnelHeader(source.packed, destination.packed) if sa.mode is Mode.TUNNEL else None
+        self.inner_octets = tunnel_header.OCTETS if self.tunnel else 0
 
 
 class OutboundSa(_Direction):
@@ -83,10 +83,11 @@ class OutboundSa(_Direction):
         "_sequence",
         "_soft_octets",
         "_soft_sequence",
-        "_spi",
         "_trailers",
         "outer_df",
+        "parts",
         "protocol",
+        "spi",
         "udp_ports",
         "usual_room",
     )
@@ -96,10 +97,10 @@ class OutboundSa(_Direction):
         self.udp_ports = sa.udp_ports
         self.protocol = 50 if sa.udp_ports is None else 17
         self.outer_df = _OUTER_DF[sa.df]
-        self._spi = sa.spi
-        self._seal = ciphers.sealer(sa.transform, sa.encryption_key, sa.integrity_key)
-        self._prefix = bytes(self._layout.prefix)
-        self._alignment = self._layout.alignment
+        self.spi = sa.spi
+        self._seal, self.parts = ciphers.sealer(sa.transform, sa.encryption_key, sa.integrity_key)
+        self._prefix = bytes(self.layout.prefix)
+        self._alignment = self.layout.alignment
         self._trailers = [_PADDING[:octets] + bytes((octets, self._next_header)) for octets in range(self._alignment)]
         self._sequence = 0
         self._on_worn = on_worn
@@ -114,26 +115,39 @@ class OutboundSa(_Direction):
         `tos`, `ttl` and `df` are for the IPv4 header inside, in tunnel mode. A sequence number is used up before
         anything can fail, so that none is ever used twice.
         """
-        counters = self.counters
-        octets = self._inner_octets + len(header) + len(payload)
-        sequence = self._sequence + 1
-        total = counters.octets + octets
-        if sequence > LAST_SEQUENCE or total > self._hard_octets:
-            counters.send_errors += 1
+        octets = self.inner_octets + len(header) + len(payload)
+        sequence = self.number(1, octets, now)
+        if not sequence:
+            self.counters.send_errors += 1
             return None
-        self._sequence = sequence
-        tunnel = self._tunnel
+        tunnel = self.tunnel
         inner = b"" if tunnel is None else tunnel.build(octets, sequence & 0xFFFF, tos, ttl, df)
-        trailer = self._trailers[-(octets + _TRAILER) % self._alignment]
-        sealed = self._seal(HEADER.pack(self._spi, sequence), b"".join((self._prefix, inner, header, payload, trailer)))
-        counters.packets += 1
+        plain = b"".join((self._prefix, inner, header, payload, self.trailer(octets)))
+        return self._seal(HEADER.pack(self.spi, sequence), plain)
+
+    def trailer(self, octets: int) -> bytes:
+        """Padding, its length and the next header, for so many octets before it."""
+        return self._trailers[-(octets + _TRAILER) % self._alignment]
+
+    def number(self, packets: int, octets: int, now: float) -> int:
+        """Use up sequence numbers for packets of `octets` each (before padding); gives the first of them.
+
+        0: this association may not send so many any more, and none was used. They count as sent from here on.
+        """
+        counters = self.counters
+        last = self._sequence + packets
+        total = counters.octets + packets * octets
+        if last > LAST_SEQUENCE or total > self._hard_octets:
+            return 0
+        first, self._sequence = self._sequence + 1, last
+        counters.packets += packets
         counters.octets = total
-        counters.sequence = sequence
+        counters.sequence = last
         counters.last_at = now
-        if total >= self._soft_octets or sequence >= self._soft_sequence:
+        if total >= self._soft_octets or last >= self._soft_sequence:
             self._soft_octets = self._soft_sequence = _NEVER
             self._on_worn(self.key)
-        return sealed
+        return first
 
     def has_sent(self, sequence: int) -> bool:
         return 0 < sequence <= self._sequence
@@ -141,8 +155,8 @@ class OutboundSa(_Direction):
     def room(self, path_mtu: int) -> int:
         """How many octets of GRE, header included, fit into one outer packet of at most `path_mtu` octets."""
         outer = _OUTER_HEADER + (0 if self.udp_ports is None else _UDP_HEADER)
-        sealed = path_mtu - outer - HEADER_OCTETS - self._layout.iv - self._layout.icv
-        return sealed - sealed % self._alignment - _TRAILER - self._inner_octets
+        sealed = path_mtu - outer - HEADER_OCTETS - self.layout.iv - self.layout.icv
+        return sealed - sealed % self._alignment - _TRAILER - self.inner_octets
 
 
 class InboundSa(_Direction):
@@ -158,12 +172,13 @@ class InboundSa(_Direction):
         "_outside",
         "_prefix",
         "_reassemble",
-        "_window",
         "crypto_map",
         "gre_destination",
         "gre_source",
         "in_udp",
         "local",
+        "parts",
+        "window",
     )
 
     def __init__(self, sa: SecurityAssociation, reassemble: Reassemble) -> None:
@@ -174,12 +189,12 @@ class InboundSa(_Direction):
         self.crypto_map = sa.crypto_map
         self.in_udp = sa.udp_ports is not None
         self._reassemble = reassemble
-        self._open = ciphers.opener(sa.transform, sa.encryption_key, sa.integrity_key)
+        self._open, self.parts = ciphers.opener(sa.transform, sa.encryption_key, sa.integrity_key)
         # Without integrity anybody could move the window (RFC 4303 section 3.4.3).
-        self._window = ReplayWindow(sa.replay_window if self._layout.icv else 0)
-        self._prefix = self._layout.prefix
-        self._alignment = self._layout.alignment
-        self._outside = HEADER_OCTETS + self._layout.iv + self._layout.icv
+        self.window = ReplayWindow(sa.replay_window if self.layout.icv else 0)
+        self._prefix = self.layout.prefix
+        self._alignment = self.layout.alignment
+        self._outside = HEADER_OCTETS + self.layout.iv + self.layout.icv
 
     def open(self, packet: Packet, sequence: int, now: float) -> bytes | None:
         """The GRE packet, header first, in an ESP packet of this SPI and `sequence`. Raises EspError, and counts it.
@@ -191,7 +206,7 @@ class InboundSa(_Direction):
         if sealed <= 0 or sealed % self._alignment:
             counters.length_errors += 1
             raise EspError("length")
-        window = self._window
+        window = self.window
         if not window.fresh(sequence):
             counters.replay_errors += 1
             raise EspError("replay")
@@ -209,7 +224,7 @@ class InboundSa(_Direction):
         if plain[-1] != self._next_header:
             counters.identity_errors += 1
             raise EspError("identity")
-        tunnel = self._tunnel
+        tunnel = self.tunnel
         if tunnel is not None:
             inner = plain[start : start + tunnel_header.OCTETS]
             total = inner[2] << 8 | inner[3]

@@ -65,7 +65,7 @@ def esp_decrypted() -> Decoder:
             padding = -(len(inside) + 2) % 4
             corpus.append(bytes((n,)) + inside + bytes((*range(1, padding + 1), padding, 4 if tunnel else 47)))
     rules = _receiver(sas)
-    seals = [ciphers.sealer(sa.transform, sa.encryption_key, sa.integrity_key) for sa in sas]
+    seals = [ciphers.sealer(sa.transform, sa.encryption_key, sa.integrity_key)[0] for sa in sas]
     numbers = count(1)
 
     def read(packet: bytes) -> bool:

@@ -47,7 +47,7 @@ def refused(receiving: InboundSa, packet: bytes) -> str:
 
 def crafted(sa: SecurityAssociation, plain: bytes, sequence: int = 1) -> bytes:
     """A packet of a peer that holds the keys, with any plaintext."""
-    seal = ciphers.sealer(sa.transform, sa.encryption_key, sa.integrity_key)
+    seal, _ = ciphers.sealer(sa.transform, sa.encryption_key, sa.integrity_key)
     return seal(HEADER.pack(sa.spi, sequence), bytes(ciphers.layout(sa.transform).prefix) + plain)
 
 

@@ -49,7 +49,8 @@ def test_strongswan_s_esp(direction: str) -> None:
 
 
 def _plain(transform: Transform, encryption_key: bytes, integrity_key: bytes, packet: bytes) -> bytes:
-    plain = ciphers.opener(transform, encryption_key, integrity_key)(packet)
+    opened, _ = ciphers.opener(transform, encryption_key, integrity_key)
+    plain = opened(packet)
     assert plain is not None
     return plain[ciphers.layout(transform).prefix :]
 
