@@ -137,6 +137,9 @@ class Protection:
     def knows(self, packet: Packet) -> bool:
         return int.from_bytes(packet[:4], "big") in self._inbound
 
+    def inbound(self, spi: int) -> InboundSa | None:
+        return self._inbound.get(spi)
+
     def open(
         self, source: bytes, destination: bytes, packet: Packet, now: float, in_udp: bool
     ) -> tuple[InboundSa, bytes] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from iosish.forwarding import gre, ipv4, ipv6, mss
 from iosish.forwarding.held import HeldPackets
@@ -35,6 +35,25 @@ Outer: TypeAlias = tuple[bytes, int, int, bool, bytes, int, tuple[int, int] | No
 Protocol 47: a GRE header and its payload. 50: ESP. 17: ESP too, and a UDP header with those ports and checksum 0 goes
 before it (RFC 3948); the ports are None for the others."""
 
+
+class Run(NamedTuple):
+    """Packets to one destination that have their headers in common, as `Outer` has them.
+
+    `frames` are all of the same size but the last, which may be shorter; `blocks` are the same octets in a row. Both
+    are good until the next packet is transmitted.
+    """
+
+    destination: bytes
+    tos: int
+    ttl: int
+    df: bool
+    frames: Sequence[Packet]
+    blocks: Sequence[Packet]
+    size: int
+    protocol: int
+    ports: tuple[int, int] | None
+
+
 Received: TypeAlias = tuple[str, int, bytes, bytes, bool]
 """From a tunnel: its name, the protocol type (gre.IPV4 and gre.IPV6 to deliver, gre.NHRP to control), the payload, the
 NBMA address it came from, and whether an SA protected it. The address is the source of the GRE: in tunnel mode that of
@@ -59,21 +78,21 @@ class Forwarder:
         self.returned: deque[tuple[str, bytes]] = deque(maxlen=RETURNED_MAX)
         self.watched: frozenset[str] = frozenset()
         self.seen = SeenPackets()
-        self._tunnels = TunnelTable()
-        self.counters = self._tunnels.counters
+        self.tunnels = TunnelTable()
+        self.counters = self.tunnels.counters
         self._refused: set[tuple[str | None, str, bytes]] = set()
-        self._protection = Protection(self._count)
+        self.protection = Protection(self._count)
         self._held = HeldPackets(self._held_in_vain)
 
     def configure(self, tunnels: Mapping[str, Tunnel], now: float) -> None:
         """Take the tunnels that there are from now on; counters and learned path MTUs of those that stay are kept."""
-        self._tunnels.configure(tunnels, self._protection, now)
+        self.tunnels.configure(tunnels, self.protection, now)
 
     # Out
 
     def transmit(self, tunnel: str, adjacency: int, packet: Packet, now: float) -> list[Outer]:
         """An inner IPv4 or IPv6 packet that leaves by `tunnel`, as the packets that carry it."""
-        state = self._tunnels.get(tunnel)
+        state = self.tunnels.get(tunnel)
         if state is None:
             return self._lost("unknown tunnel", None)
         settings = state.tunnel
@@ -116,7 +135,7 @@ class Forwarder:
 
     def control(self, tunnel: str, destination: bytes, payload: Packet, now: float) -> list[Outer]:
         """An NHRP message to the NBMA address `destination`; [] while the tunnel cannot send."""
-        state = self._tunnels.get(tunnel)
+        state = self.tunnels.get(tunnel)
         if state is None:
             return self._lost("unknown tunnel", None)
         if state.local is None:
@@ -179,7 +198,7 @@ class Forwarder:
         inner_df = protocol == gre.IPV4 and packet[6] & 0x40 != 0
         df = inner_df and settings.path_mtu_discovery
         outer_df = sa.outer_df[df]
-        room = self._protection.room(sa, now) - len(header)
+        room = self.protection.room(sa, now) - len(header)
         pieces: Sequence[Packet] = (packet,)
         if protocol == gre.IPV4 and not inner_df:
             limit = min(room, settings.mtu)
@@ -207,7 +226,7 @@ class Forwarder:
         if not out:
             return out
         if not sa.carried:
-            self._protection.carried(sa)
+            self.protection.carried(sa)
         state.sent(len(out), octets, now)
         if multicast:
             state.counters.multicast_out += len(out)
@@ -220,12 +239,12 @@ class Forwarder:
     ) -> list[Outer]:
         name, crypto_map, local = state.tunnel.name, state.tunnel.crypto_map, state.local
         assert crypto_map is not None and local is not None
-        self._protection.missed(name, target)
+        self.protection.missed(name, target)
         self._held.hold((crypto_map, local, target), name, protocol, bytes(packet), multicast, now)
         return []
 
     def _held_in_vain(self, tunnel: str) -> None:
-        self._lost("no SA", self._tunnels.get(tunnel))
+        self._lost("no SA", self.tunnels.get(tunnel))
 
     def _too_big(self, state: TunnelState, packet: Packet, mtu: int, now: float) -> list[Outer]:
         """The packet is dropped, and its sender told, if it is IPv4, has an address and is not told too often."""
@@ -243,7 +262,7 @@ class Forwarder:
 
     def knows(self, packet: Packet) -> bool:
         """Whether there is an inbound SA with the SPI of an ESP packet (SPI first)."""
-        return self._protection.knows(packet)
+        return self.protection.knows(packet)
 
     def receive_esp(
         self, source: bytes, destination: bytes, packet: Packet, now: float, udp_ports: tuple[int, int] | None
@@ -252,10 +271,13 @@ class Forwarder:
 
         `udp_ports` (ours, the peer's) when it came in UDP.
         """
-        opened = self._protection.open(source, destination, packet, now, udp_ports is not None)
+        opened = self.protection.open(source, destination, packet, now, udp_ports is not None)
         if opened is None:
             return None
-        sa, frame = opened
+        return self.take_opened(*opened, now)
+
+    def take_opened(self, sa: InboundSa, frame: Packet, now: float) -> Received | None:
+        """A GRE packet that came by an SA; None when it was dropped."""
         return self._take_in(sa.gre_source, sa.gre_destination, frame, sa, now)
 
     def _take_in(
@@ -266,13 +288,13 @@ class Forwarder:
             protocol, key, start = gre.parse(frame)
         except gre.GreError as error:
             return self._refuse(str(error), None, source)
-        state = self._tunnels.find(source, destination, key)
+        state = self.tunnels.find(source, destination, key)
         if state is None:
-            near = self._tunnels.near(source, destination)
+            near = self.tunnels.near(source, destination)
             return self._refuse("unknown tunnel" if near is None else "key mismatch", near, source)
         if state.tunnel.blocked is not None:
             return self._refuse("tunnel blocked", state, source)
-        if self._tunnels.is_local(source):
+        if self.tunnels.is_local(source):
             return self._refuse("own address", state, source)
         if not ipv4.is_host(source):
             return self._refuse("bad source", state, source)
@@ -280,7 +302,7 @@ class Forwarder:
             if state.tunnel.crypto_map is not None:
                 return self._refuse("not protected", state, source)
         elif sa.crypto_map != state.tunnel.crypto_map:
-            self._protection.note_identity(sa)
+            self.protection.note_identity(sa)
             return self._refuse("invalid identity", state, source)
         payload = bytes(frame[start:])
         counters = state.counters
@@ -318,7 +340,7 @@ class Forwarder:
         put in place, and counted.
         """
         try:
-            self._protection.install(sa)
+            self.protection.install(sa)
         except ValueError:
             self._count("unusable SA")
             return []
@@ -327,7 +349,7 @@ class Forwarder:
             return out
         way = way_of(sa)
         for held in self._held.release(way, now):
-            state = self._tunnels.get(held.tunnel)
+            state = self.tunnels.get(held.tunnel)
             settings = None if state is None else state.tunnel
             if state is None or settings is None or settings.blocked or (settings.crypto_map, state.local) != way[:2]:
                 self._lost("no SA", state)  # the tunnel has changed meanwhile
@@ -338,31 +360,31 @@ class Forwarder:
 
     def remove(self, key: SaKey, now: float) -> None:
         """Take an SA out. An older outbound one to the same peer carries on in its place."""
-        self._protection.remove(key)
+        self.protection.remove(key)
         self._held.expire(now)
 
     def drop_all_sas(self) -> None:
-        self._protection.drop_all()
+        self.protection.drop_all()
 
     def take_missed(self) -> set[tuple[str, bytes]]:
         """Tunnel and NBMA address of packets that had no SA to leave by, since the last call."""
-        return self._protection.take_missed()
+        return self.protection.take_missed()
 
     def take_worn(self) -> list[SaKey]:
         """Outbound SAs that reached their `soft_octets`, or nearly the last sequence number; each once."""
-        return self._protection.take_worn()
+        return self.protection.take_worn()
 
     def take_sa_usage(self) -> dict[SaKey, SaCounters]:
         """The SAs that carried packets since the last call, with their counters."""
-        return self._protection.take_usage()
+        return self.protection.take_usage()
 
     def sa_counters(self) -> dict[SaKey, SaCounters]:
         """The counters of all SAs."""
-        return self._protection.counters()
+        return self.protection.counters()
 
     def take_esp_refused(self) -> list[EspRefused]:
         """ESP that was refused since the last call, one packet for each reason and sender."""
-        return self._protection.take_refused()
+        return self.protection.take_refused()
 
     # Path MTU
 
@@ -376,32 +398,32 @@ class Forwarder:
             return
         local, peer, protocol, mtu, quoted = told
         if protocol == ipv4.GRE:
-            self._tunnels.learn(local, peer, mtu, now)
+            self.tunnels.learn(local, peer, mtu, now)
         elif protocol == ipv4.ESP:
-            self._protection.learn(local, peer, mtu, quoted, now)
+            self.protection.learn(local, peer, mtu, quoted, now)
         elif protocol == ipv4.UDP:
-            self._protection.learn(local, peer, mtu, quoted[_UDP_HEADER:], now)
+            self.protection.learn(local, peer, mtu, quoted[_UDP_HEADER:], now)
 
     def path_mtu(self, tunnel: str, peer: bytes, now: float) -> int | None:
         """The path MTU of the outer packets to a peer as ICMP told it; None when none is known (any more)."""
-        state = self._tunnels.get(tunnel)
+        state = self.tunnels.get(tunnel)
         if state is None:
             return None
         if state.tunnel.crypto_map is None:
             return state.path_mtus.get(peer, now)
         sa = state.ways.get(peer)
-        return None if sa is None else self._protection.path_mtu(sa, now)
+        return None if sa is None else self.protection.path_mtu(sa, now)
 
     # Reports
 
     def local_of(self, tunnel: str) -> bytes | None:
         """The outer source address of a tunnel."""
-        state = self._tunnels.get(tunnel)
+        state = self.tunnels.get(tunnel)
         return None if state is None else state.local
 
     def take_used(self) -> dict[str, set[bytes]]:
         """The NBMA addresses that unicast data went to since the last call, per tunnel that sent any."""
-        return self._tunnels.take_used()
+        return self.tunnels.take_used()
 
     def take_refused(self) -> list[tuple[str | None, str, bytes]]:
         """What was refused since the last call, each once: (tunnel if one is meant, reason, outer source)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from struct import Struct
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from iosish.ipsec import ciphers, tunnel_header
 from iosish.ipsec.ciphers import HEADER_OCTETS, Packet
@@ -48,6 +48,15 @@ class EspError(ValueError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Inside(NamedTuple):
+    """Places in a plaintext: of the GRE packet, and where padding begins; and how many octets count as protected."""
+
+    start: int
+    end: int
+    padding: int
+    octets: int
 
 
 class _Direction:
@@ -149,6 +158,10 @@ class OutboundSa(_Direction):
             self._on_worn(self.key)
         return first
 
+    def may_number(self, packets: int, octets: int) -> bool:
+        """Whether so many packets, of so many octets together, may still be sent."""
+        return self._sequence + packets <= LAST_SEQUENCE and self.counters.octets + octets <= self._hard_octets
+
     def has_sent(self, sequence: int) -> bool:
         return 0 < sequence <= self._sequence
 
@@ -196,14 +209,44 @@ class InboundSa(_Direction):
         self._alignment = self.layout.alignment
         self._outside = HEADER_OCTETS + self.layout.iv + self.layout.icv
 
+    def fits(self, size: int) -> bool:
+        """Whether an ESP packet of this association can have so many octets."""
+        sealed = size - self._outside
+        return sealed > 0 and not sealed % self._alignment
+
+    def inside(self, plain: bytes) -> Inside | None:
+        """Where the GRE packet is in a plaintext; None: not as it should be, or a part of a GRE packet."""
+        padding = plain[-2]
+        start, end = self._prefix, len(plain) - _TRAILER - padding
+        octets, tail = end - start, end
+        if octets < 0 or plain[end:-2] != _PADDING[:padding] or plain[-1] != self._next_header:
+            return None
+        if self.tunnel is not None:
+            inner = plain[start : start + tunnel_header.OCTETS]
+            total = int.from_bytes(inner[2:4], "big")
+            if not tunnel_header.OCTETS <= total <= octets:
+                return None
+            if not self.tunnel.accepts(inner) or tunnel_header.is_fragment(inner):
+                return None
+            start, end = start + tunnel_header.OCTETS, start + total
+        return Inside(start, end, tail, octets)
+
+    def took(self, first: int, packets: int, octets: int, now: float) -> None:
+        """Packets of `octets` each, with consecutive numbers that are new, were opened and found right."""
+        self.window.mark_run(first, packets)
+        counters = self.counters
+        counters.packets += packets
+        counters.octets += packets * octets
+        counters.sequence = self.window.highest
+        counters.last_at = now
+
     def open(self, packet: Packet, sequence: int, now: float) -> bytes | None:
         """The GRE packet, header first, in an ESP packet of this SPI and `sequence`. Raises EspError, and counts it.
 
         None: it was a part of a GRE packet, of which others are to come.
         """
         counters = self.counters
-        sealed = len(packet) - self._outside
-        if sealed <= 0 or sealed % self._alignment:
+        if not self.fits(len(packet)):
             counters.length_errors += 1
             raise EspError("length")
         window = self.window

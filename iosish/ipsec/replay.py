@@ -35,3 +35,10 @@ class ReplayWindow:
             self.highest = sequence
         elif self._size:
             self._seen |= 1 << -ahead
+
+    def mark_run(self, first: int, count: int) -> None:
+        """`count` numbers from `first` on, which is above all before, were received."""
+        ahead = first + count - 1 - self.highest
+        run = (1 << min(count, self._size)) - 1
+        self._seen = ((self._seen << ahead) & self._mask if ahead < self._size else 0) | run
+        self.highest = first + count - 1

@@ -38,6 +38,6 @@ def ike_message(local_port: int, data: bytes) -> bytes | None:
     return data if MESSAGE_MIN <= len(data) <= MESSAGE_MAX else None
 
 
-def is_esp(data: bytes) -> bool:
+def is_esp(data: bytes | memoryview) -> bool:
     """Whether what came in on port 4500 is ESP: its SPI is never zero, and a keepalive is shorter."""
     return len(data) >= ESP_MIN and data[:4] != NON_ESP_MARKER

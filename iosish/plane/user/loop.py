@@ -6,6 +6,7 @@ starves another, and the channel before all packets.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -13,17 +14,22 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from ipaddress import IPv4Address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from iosish.forwarding import gre
-from iosish.forwarding.rules import Forwarder, Outer, Received
+from iosish.forwarding import gre, segments
+from iosish.forwarding.rules import Forwarder, Outer, Received, Run
 from iosish.forwarding.tunnel_state import MULTICAST
 from iosish.ipsec.sa import SaKey
 from iosish.plane.sa_notices import SaNotices
 from iosish.plane.user import channel, sa_values, tap
 from iosish.plane.user.lingering import Lingering
 from iosish.plane.user.sources import Sources
+from iosish.plane.user.warming import Warming
 from iosish.plane.user.wire import BURST, Wire
+
+if TYPE_CHECKING:
+    from iosish.forwarding.large_in import ReceivedRun
+    from iosish.plane.user.fast import Fast
 
 REPORT_EVERY_S = 0.5
 #: Messages taken at once to catch up with the control side: more than it lets wait.
@@ -49,6 +55,8 @@ class Loop:
         self._adjacencies: dict[str, Mapping[int, IPv4Address]] = {}
         self._point_to_point: frozenset[str] = frozenset()
         self._sources = Sources()
+        self._fast: Fast | None = None
+        self._warming = Warming()
         self._wire = Wire(self._rules, self._sources, self)
         self._untaken = False
         self._over = False
@@ -70,6 +78,8 @@ class Loop:
                     self._sources.handle(descriptor)
             self._give_back()
             now = time.monotonic()
+            if self._warming.due(len(ready), now):
+                self._speed_up()
             self._notify(now)
             self._show(now)
             if now >= report_at:
@@ -154,6 +164,7 @@ class Loop:
     def _add_tap(self, name: str, descriptor: int) -> None:
         self._drop_tap(name)
         os.set_blocking(descriptor, False)
+        self._offload(descriptor)
         self._taps[name] = descriptor
         self._sources.add(descriptor, partial(self._from_tap, descriptor, name))
 
@@ -162,6 +173,19 @@ class Loop:
         if descriptor is not None:
             self._sources.remove(descriptor)
             os.close(descriptor)
+
+    def _speed_up(self) -> None:
+        """From now on take many packets at once, and let the kernel leave us its work on them."""
+        if self._warming.loaded is None:
+            return
+        self._fast = self._warming.loaded(self._rules)
+        self._wire.speed_up(self._fast.many)
+        for descriptor in self._taps.values():
+            self._offload(descriptor)
+
+    def _offload(self, descriptor: int) -> None:
+        with contextlib.suppress(OSError):  # a device that somebody removed just now, which is seen when it is read
+            tap.offload(descriptor, wanted=self._fast is not None)
 
     def _tell(self, kind: bytes, value: object) -> bool:
         """False when the control side does not keep up, and this is lost."""
@@ -240,11 +264,35 @@ class Loop:
                 self.catch_up()
                 if self._taps.get(name) != descriptor:
                     return  # the TAP is gone with it
-            outers += rules.transmit(name, adjacency, self._view[tap.PACKET : size], now)
+            packet = self._view[tap.PACKET : size]
+            if frame[0] or frame[1]:  # the kernel left us work
+                runs, more = self._unfinished(name, adjacency, packet, now)
+                if runs:
+                    wire.send(name, outers)
+                    outers = []
+                    wire.send_runs(name, runs)
+                outers += more
+            else:
+                outers += rules.transmit(name, adjacency, packet, now)
             if len(outers) >= RUN:
                 wire.send(name, outers)
                 outers = []
         wire.send(name, outers)
+
+    def _unfinished(self, name: str, adjacency: int, packet: memoryview, now: float) -> tuple[list[Run], list[Outer]]:
+        """Cut a large packet, or finish a checksum; either the first or the second is what leaves."""
+        flags, kind, segment, start, offset = tap.read_head(self._frame)
+        if kind & ~tap.GSO_ECN == tap.GSO_TCP4:
+            if self._fast is not None:
+                runs = self._fast.out.transmit(name, adjacency, packet, segment, now)
+                if runs is not None:
+                    return runs, []
+            large = segments.measure(packet, segment)
+            pieces = () if large is None else segments.cut(packet, large)
+            return [], [outer for piece in pieces for outer in self._rules.transmit(name, adjacency, piece, now)]
+        if flags & tap.NEEDS_CHECKSUM:
+            segments.finish(packet, start, offset)
+        return [], self._rules.transmit(name, adjacency, packet, now)
 
     def _adjacency(self, name: str, frame: bytearray, size: int) -> int | None:
         """The adjacency that a frame is for; None: it stays here."""
@@ -269,6 +317,19 @@ class Loop:
             self._tell(channel.RECEIVED, (name, peer, local, payload, protected))
         else:
             self._deliver(name, tap.IPV4 if protocol == gre.IPV4 else tap.IPV6, payload)
+
+    def take_run(self, run: ReceivedRun) -> None:
+        """Packets for a device, as few large ones as they can be joined to."""
+        descriptor = self._taps.get(run.tunnel)
+        if descriptor is None or self._fast is None:
+            return
+        for count, pieces in self._fast.frames(run):
+            try:
+                os.writev(descriptor, pieces)
+            except OSError:
+                counters = self._rules.counters.get(run.tunnel)
+                if counters is not None:
+                    counters.drops_in += count  # the device is down or full
 
     def take_ike(self, local: bytes, peer: bytes, peer_port: int, message: bytes) -> None:
         self._tell(channel.IKE_RECEIVED, (local, peer, peer_port, message))

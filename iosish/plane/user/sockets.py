@@ -5,15 +5,23 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
+from iosish.forwarding.ipv4 import Packet
 from iosish.plane.user import channel
 
 _IP_PKTINFO = 8
 #: With DF or without: only the device counts, not a path MTU that the kernel has heard of from whomever.
 _IP_MTU_DISCOVER, _PMTUDISC_PROBE, _PMTUDISC_OMIT = 10, 3, 5
 _SO_NO_CHECK = 11
+_SOL_UDP, _UDP_SEGMENT, _UDP_GRO = 17, 103, 104
+#: What one call may hand over to be cut into datagrams (linux/udp.h), and what one IPv4 packet of UDP carries.
+SEGMENTS_MAX, SEGMENTS_OCTETS_MAX = 64, 65507
 _SO_ATTACH_FILTER = 26
 #: struct in_pktinfo: interface index, the local address, the destination in the header.
+_U16 = struct.Struct("=H")
+_ANCILLARIES_MAX = 256
 _PKTINFO = struct.Struct("=i4s4s")
 _PKTINFO_SPACE = socket.CMSG_SPACE(_PKTINFO.size)
 
@@ -74,6 +82,13 @@ class RawSender:
         self._header.set(tos, ttl, df)
         self._socket.sendto(packet, to)
 
+    def send_all(self, tos: int, ttl: int, df: bool, packets: Iterator[Packet], to: Target) -> None:
+        """Raises OSError, and the iterator has gone on to the packet after the one that was refused."""
+        self._header.set(tos, ttl, df)
+        send = self._socket.sendto
+        for packet in packets:
+            send(packet, to)
+
     def close(self) -> None:
         self._socket.close()
 
@@ -99,7 +114,7 @@ class UdpPort:
         self._socket = own
         self._header = _Header(own)
         self._checksum = True
-        self._sources: dict[bytes, list[tuple[int, int, bytes]]] = {}
+        self._ancillaries: dict[tuple[bytes, int], list[tuple[int, int, bytes]]] = {}
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -111,17 +126,41 @@ class UdpPort:
         self, local: bytes, tos: int, ttl: int, df: bool, payload: bytes, to: Target, *, checksum: bool = True
     ) -> None:
         """Raises OSError."""
+        self._set(tos, ttl, df, checksum)
+        self._socket.sendmsg((payload,), self._ancillary(local, 0), 0, to)
+
+    def send_segments(
+        self, local: bytes, tos: int, ttl: int, df: bool, blocks: Sequence[Packet], size: int, to: Target
+    ) -> None:
+        """Send datagrams of `size` octets, the last one maybe shorter, which stand one after the other in `blocks`.
+
+        The kernel cuts them, or the receiver takes them uncut; that needs a checksum. Raises OSError; none was sent.
+        """
+        self._set(tos, ttl, df, checksum=True)
+        self._socket.sendmsg(blocks, self._ancillary(local, size), 0, to)
+
+    def _set(self, tos: int, ttl: int, df: bool, checksum: bool) -> None:
         self._header.set(tos, ttl, df)
         if checksum is not self._checksum:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_NO_CHECK, not checksum)
             self._checksum = checksum
-        source = self._sources.get(local)
-        if source is None:
-            if len(self._sources) >= 64:  # local addresses that came and went
-                self._sources.clear()
-            source = [(socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(0, local, bytes(4)))]
-            self._sources[local] = source
-        self._socket.sendmsg((payload,), source, 0, to)
+
+    def _ancillary(self, local: bytes, size: int) -> list[tuple[int, int, bytes]]:
+        """The address to send from, and the size of a segment; 0: there is only one."""
+        ancillary = self._ancillaries.get((local, size))
+        if ancillary is None:
+            if len(self._ancillaries) >= _ANCILLARIES_MAX:  # local addresses that came and went, and sizes
+                self._ancillaries.clear()
+            ancillary = [(socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO.pack(0, local, bytes(4)))]
+            if size:
+                ancillary.append((_SOL_UDP, _UDP_SEGMENT, _U16.pack(size)))
+            self._ancillaries[local, size] = ancillary
+        return ancillary
+
+    def receive_together(self) -> None:
+        """From now on datagrams of one size from one sender may come as one, which `told` says."""
+        with suppress(OSError):  # a kernel before 5.0
+            self._socket.setsockopt(_SOL_UDP, _UDP_GRO, 1)
 
     def receive(self, size: int) -> tuple[bytes, bytes, Target] | None:
         """A datagram, the local address it came to, and its sender. None for one of another length or to a group.
@@ -133,3 +172,13 @@ class UdpPort:
             return None
         _, local, destination = _PKTINFO.unpack(ancillary[0][2])
         return (payload, destination, sender) if local == destination else None
+
+
+def told(control: Mapping[tuple[int, int], bytes]) -> tuple[bytes | None, int]:
+    """The address that a datagram came to (None: a group's), and the size of those that came as one, else 0."""
+    info = control.get((socket.IPPROTO_IP, _IP_PKTINFO), b"")
+    if len(info) < _PKTINFO.size:
+        return None, 0
+    _, local, destination = _PKTINFO.unpack_from(info)
+    size = control.get((_SOL_UDP, _UDP_GRO), b"")
+    return destination if local == destination else None, int.from_bytes(size, "little")

@@ -9,29 +9,53 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from iosish.forwarding import ipv4
-from iosish.forwarding.rules import Forwarder, Outer, Received
+from iosish.forwarding.ipv4 import Packet
+from iosish.forwarding.rules import Forwarder, Outer, Received, Run
 from iosish.forwarding.tables import Tunnel
 from iosish.plane import udp_4500
 from iosish.plane.user import first_hop, sockets
 from iosish.plane.user.sockets import RawSender, Target, UdpPort
 from iosish.plane.user.sources import Sources
 
+if TYPE_CHECKING:
+    from iosish.forwarding.large_in import LargeIn, ReceivedRun
+    from iosish.plane.user.many import Receiver
+
 #: Packets taken from one source before the next has its turn.
 BURST = 64
 _FRAME_MAX = 65536
 _TARGETS_MAX = 32768
+_LINK_FULL = frozenset((errno.EAGAIN, errno.ENOBUFS))
 _SOL_RAW, _ICMP_FILTER = 255, 1
 #: All but destination unreachable.
 _ICMP_OTHERS = 0xFFFFFFFF & ~(1 << 3)
+
+
+#: Octets of a raw packet that are the same in a run: source, destination, and where ESP has its SPI.
+_ADDRESSES = slice(12, 24)
+_RUN_MIN = 28
+_NO_OPTIONS = 0x45
+_SPI = slice(0, 4)
+
+Receive: TypeAlias = Callable[[bytes, bytes, memoryview, float], Received | None]
+
+
+class ManyPackets(NamedTuple):
+    """What takes many packets at once: from a socket, and through the rules."""
+
+    receiver: Receiver
+    rules: LargeIn
 
 
 class Upward(Protocol):
     """Where what came in goes."""
 
     def take_in(self, received: Received, local: bytes) -> None: ...
+
+    def take_run(self, run: ReceivedRun) -> None: ...
 
     def take_ike(self, local: bytes, peer: bytes, peer_port: int, message: bytes) -> None: ...
 
@@ -48,6 +72,7 @@ class Wire:
         self._rules = rules
         self._sources = sources
         self._upward = upward
+        self._many: ManyPackets | None = None
         self._locals: frozenset[bytes] = frozenset()
         self._senders: dict[tuple[bytes, int], RawSender] = {}
         self._targets: dict[bytes, Target] = {}
@@ -56,6 +81,12 @@ class Wire:
         self._udp: UdpPort | None = None
         self._icmp: socket.socket | None = None
         sources.add(self._gre.fileno(), self._from_gre)
+
+    def speed_up(self, many: ManyPackets | None) -> None:
+        """From now on take many packets at once."""
+        self._many = many
+        if self._udp is not None and many is not None:
+            self._udp.receive_together()
 
     def configure(self, tunnels: Mapping[str, Tunnel]) -> None:
         self._locals = frozenset(tunnel.local.packed for tunnel in tunnels.values() if tunnel.local is not None)
@@ -77,6 +108,8 @@ class Wire:
             self._esp = None
         if descriptor is not None:
             self._udp = UdpPort(socket.socket(fileno=descriptor))
+            if self._many is not None:
+                self._udp.receive_together()
             self._esp = sockets.listener(ipv4.ESP)
             self._sources.add(self._udp.fileno(), self._from_udp)
             self._sources.add(self._esp.fileno(), partial(self._from_esp, self._esp))
@@ -100,28 +133,67 @@ class Wire:
     def _from_esp(self, esp: socket.socket) -> None:
         self._from_raw(esp, self._open_esp)
 
-    def _from_raw(
-        self, raw: socket.socket, receive: Callable[[bytes, bytes, memoryview, float], Received | None]
-    ) -> None:
+    def _from_raw(self, raw: socket.socket, receive: Receive) -> None:
         now = time.monotonic()
+        if self._many is not None:
+            self._many_from_raw(self._many, raw, receive, now)
+            return
         for _ in range(BURST):
             try:
                 packet = raw.recv(_FRAME_MAX)
             except OSError:  # nothing more, or closed by what was caught up with
                 return
-            start = (packet[0] & 15) * 4 if packet else 0
-            destination = packet[16:20]
-            if start < 20 or destination not in self._locals:
+            self._one_from_raw(memoryview(packet), receive, now)
+
+    def _one_from_raw(self, packet: memoryview, receive: Receive, now: float) -> None:
+        start = (packet[0] & 15) * 4 if packet else 0
+        destination = packet[16:20].tobytes()
+        if start < 20 or destination not in self._locals:
+            return
+        received = receive(packet[12:16].tobytes(), destination, packet[start:], now)
+        if received is not None:
+            self._upward.take_in(received, destination)
+
+    def _many_from_raw(self, many: ManyPackets, raw: socket.socket, receive: Receive, now: float) -> None:
+        try:
+            number = many.receiver.receive(raw.fileno())
+        except OSError:
+            return
+        for first, end in many.receiver.runs(number, _ADDRESSES):
+            if end - first > 1 and self._run_from_raw(many, first, end, raw is self._gre, now):
                 continue
-            received = receive(packet[12:16], destination, memoryview(packet)[start:], now)
-            if received is not None:
-                self._upward.take_in(received, destination)
+            for slot in range(first, end):
+                self._one_from_raw(many.receiver.packet(slot), receive, now)
+
+    def _run_from_raw(self, many: ManyPackets, first: int, end: int, clear: bool, now: float) -> bool:
+        """Take in packets that are alike; False: nothing was done, they are for one by one."""
+        packet = many.receiver.packet(first)
+        destination = packet[16:20].tobytes() if len(packet) > _RUN_MIN else b""
+        if destination not in self._locals or packet[0] != _NO_OPTIONS:
+            return False
+        source = packet[12:16].tobytes()
+        arrived = many.receiver.rows(ipv4.HEADER_MIN, len(packet) - ipv4.HEADER_MIN)
+        if clear:
+            run: ReceivedRun | list[Received] | None = many.rules.receive(source, destination, arrived, first, end, now)
+        else:
+            run = many.rules.receive_esp(source, destination, arrived, first, end, now, None)
+        return self._take_run(run, destination)
+
+    def _take_run(self, run: ReceivedRun | list[Received] | None, local: bytes) -> bool:
+        if run is None:
+            return False
+        if isinstance(run, list):
+            for received in run:
+                self._upward.take_in(received, local)
+        else:
+            self._upward.take_run(run)
+        return True
 
     def _open_esp(
         self,
         source: bytes,
         destination: bytes,
-        packet: memoryview | bytes,
+        packet: memoryview,
         now: float,
         udp_ports: tuple[int, int] | None = None,
     ) -> Received | None:
@@ -131,6 +203,9 @@ class Wire:
 
     def _from_udp(self) -> None:
         now = time.monotonic()
+        if self._many is not None:
+            self._many_from_udp(self._many, now)
+            return
         for _ in range(BURST):
             if self._udp is None:
                 return  # closed by what was caught up with
@@ -138,20 +213,67 @@ class Wire:
                 arrived = self._udp.receive(_FRAME_MAX)
             except OSError:
                 return
-            if arrived is None:
+            if arrived is not None:
+                data, local, (sender, port) = arrived
+                self._one_from_udp(memoryview(data), local, socket.inet_aton(sender), port, now)
+
+    def _many_from_udp(self, many: ManyPackets, now: float) -> None:
+        receiver = many.receiver
+        try:
+            number = receiver.receive(-1 if self._udp is None else self._udp.fileno())
+        except OSError:
+            return
+        for first, end in receiver.runs(number, _SPI):
+            local, size = sockets.told(receiver.control(first))
+            if local is None or receiver.cut_short(first):
                 continue
-            data, local, (sender, port) = arrived
-            peer = socket.inet_aton(sender)
-            if udp_4500.is_esp(data):
-                received = self._open_esp(peer, local, data, now, (udp_4500.NAT_T_PORT, port))
-                if received is not None:
-                    self._upward.take_in(received, local)
+            peer, port = receiver.sender(first)
+            ports = udp_4500.NAT_T_PORT, port
+            if not size:
+                packet = receiver.packet(first)
+                if end - first > 1 and udp_4500.is_esp(packet):
+                    arrived = receiver.rows(0, len(packet))
+                    run = many.rules.receive_esp(peer, local, arrived, first, end, now, ports)
+                    if self._take_run(run, local):
+                        continue
+                for slot in range(first, end):
+                    self._one_from_udp(receiver.packet(slot), local, peer, port, now)
                 continue
-            message = udp_4500.ike_message(udp_4500.NAT_T_PORT, data)
-            if message is not None:
-                self._upward.take_ike(local, peer, port, message)
-            elif data != udp_4500.KEEPALIVE:
-                self._upward.count("bad IKE")
+            for slot in range(first, end):
+                self._segments_from_udp(many, slot, size, local, peer, port, now)
+
+    def _segments_from_udp(
+        self, many: ManyPackets, slot: int, size: int, local: bytes, peer: bytes, port: int, now: float
+    ) -> None:
+        """Datagrams that came as one, of `size` octets each; the last one may be shorter."""
+        packet = many.receiver.packet(slot)
+        taken = 0
+        if size >= udp_4500.ESP_MIN and udp_4500.is_esp(packet):
+            arrived = many.receiver.inside(slot, size)
+            while len(packet) - taken >= 2 * size:
+                first = taken // size
+                end = min(len(packet) // size, len(arrived.rows))
+                if end - first < 2:
+                    break
+                run = many.rules.receive_esp(peer, local, arrived, first, end, now, (udp_4500.NAT_T_PORT, port))
+                if not self._take_run(run, local):
+                    break
+                taken = end * size
+        for at in range(taken, len(packet), max(1, size)):
+            self._one_from_udp(packet[at : at + size], local, peer, port, now)
+
+    def _one_from_udp(self, data: memoryview, local: bytes, peer: bytes, port: int, now: float) -> None:
+        if udp_4500.is_esp(data):
+            received = self._open_esp(peer, local, data, now, (udp_4500.NAT_T_PORT, port))
+            if received is not None:
+                self._upward.take_in(received, local)
+            return
+        octets = bytes(data)
+        message = udp_4500.ike_message(udp_4500.NAT_T_PORT, octets)
+        if message is not None:
+            self._upward.take_ike(local, peer, port, message)
+        elif octets != udp_4500.KEEPALIVE:
+            self._upward.count("bad IKE")
 
     def _from_icmp(self, icmp: socket.socket) -> None:
         for _ in range(BURST):
@@ -164,33 +286,106 @@ class Wire:
     # Out
 
     def send(self, name: str, outers: list[Outer]) -> None:
-        """Send what leaves by a tunnel: one packet, one call. Packets of one size to one peer could share a call."""
-        if not outers:
+        """Send what leaves by a tunnel. Datagrams of one size to one peer, one after the other, share a call."""
+        local = self._rules.local_of(name) if outers else None
+        if local is None:
             return
+        at = 0
+        while at < len(outers):
+            outer = outers[at]
+            end = at + 1
+            if outer[6] is not None:
+                end = _end_of_run(outers, at)
+            if end > at + 1:
+                destination, tos, ttl, df, frame, protocol, ports = outer
+                frames = [outer[4] for outer in outers[at:end]]
+                self._send_segments(
+                    name, local, Run(destination, tos, ttl, df, frames, frames, len(frame), protocol, ports)
+                )
+            else:
+                self._send_one(name, local, outer)
+            at = end
+
+    def send_runs(self, name: str, runs: list[Run]) -> None:
+        """Send packets of one size, as many in one call as the kernel takes."""
         local = self._rules.local_of(name)
         if local is None:
             return
-        for destination, tos, ttl, df, frame, protocol, ports in outers:
+        for run in runs:
+            if run.ports is not None:
+                self._send_segments(name, local, run)
+                continue
+            frames = iter(run.frames)
+            sender, to = self._sender(local, run.protocol), self._target(run.destination)
+            while True:
+                try:
+                    sender.send_all(run.tos, run.ttl, run.df, frames, to)
+                    break
+                except OSError as error:  # the next one may go
+                    self._refused(name, local, error, run.destination, run.df, run.frames[0], run.protocol, None)
+
+    def _send_segments(self, name: str, local: bytes, run: Run) -> None:
+        if self._udp is None or run.ports is None:
+            self._rules.counters[name].drops_out += len(run.frames)
+            return
+        at_most = min(sockets.SEGMENTS_MAX, sockets.SEGMENTS_OCTETS_MAX // run.size)
+        to = socket.inet_ntoa(run.destination), run.ports[1]
+        for at in range(0, len(run.frames), at_most):
+            frames = run.frames[at : at + at_most]
+            blocks = run.blocks if len(run.frames) <= at_most else frames
             try:
-                if ports is None:
-                    to = self._targets.get(destination)
-                    if to is None:
-                        if len(self._targets) >= _TARGETS_MAX:  # of NHRP too, which anybody may have asked
-                            self._targets.clear()
-                        to = self._targets[destination] = (socket.inet_ntoa(destination), 0)
-                    sender = self._senders.get((local, protocol))
-                    if sender is None:
-                        sender = self._senders[local, protocol] = RawSender(local, protocol)
-                    sender.send(tos, ttl, df, frame, to)
-                elif self._udp is not None:
-                    to = socket.inet_ntoa(destination), ports[1]
-                    self._udp.send(local, tos, ttl, df, frame, to, checksum=False)
-                else:
-                    self._rules.counters[name].drops_out += 1
+                self._udp.send_segments(local, run.tos, run.ttl, run.df, blocks, run.size, to)
             except OSError as error:
-                self._rules.counters[name].drops_out += 1  # no route, too big, no buffer: as a full link
-                if df and error.errno == errno.EMSGSIZE:
-                    self._learn_mtu(local, destination, frame, protocol, ports)
+                if error.errno in _LINK_FULL:
+                    self._rules.counters[name].drops_out += len(frames)
+                    continue
+                # Too large for the path, or a kernel or device that cannot: one at a time tells which.
+                for frame in frames:
+                    outer = run.destination, run.tos, run.ttl, run.df, bytes(frame), run.protocol, run.ports
+                    self._send_one(name, local, outer)
+
+    def _send_one(self, name: str, local: bytes, outer: Outer) -> None:
+        destination, tos, ttl, df, frame, protocol, ports = outer
+        try:
+            if ports is None:
+                self._sender(local, protocol).send(tos, ttl, df, frame, self._target(destination))
+            elif self._udp is not None:
+                to = socket.inet_ntoa(destination), ports[1]
+                self._udp.send(local, tos, ttl, df, frame, to, checksum=False)
+            else:
+                self._rules.counters[name].drops_out += 1
+        except OSError as error:
+            self._refused(name, local, error, destination, df, frame, protocol, ports)
+
+    def _sender(self, local: bytes, protocol: int) -> RawSender:
+        sender = self._senders.get((local, protocol))
+        if sender is None:
+            sender = self._senders[local, protocol] = RawSender(local, protocol)
+        return sender
+
+    def _target(self, destination: bytes) -> Target:
+        to = self._targets.get(destination)
+        if to is None:
+            if len(self._targets) >= _TARGETS_MAX:  # of NHRP too, which anybody may have asked
+                self._targets.clear()
+            to = self._targets[destination] = (socket.inet_ntoa(destination), 0)
+        return to
+
+    def _refused(
+        self,
+        name: str,
+        local: bytes,
+        error: OSError,
+        destination: bytes,
+        df: bool,
+        frame: Packet,
+        protocol: int,
+        ports: tuple[int, int] | None,
+    ) -> None:
+        """No route, too big, no buffer: lost, as on a full link."""
+        self._rules.counters[name].drops_out += 1
+        if df and error.errno == errno.EMSGSIZE:
+            self._learn_mtu(local, destination, bytes(frame[:8]), protocol, ports)
 
     def send_ike(self, local: bytes, peer: bytes, peer_port: int, message: bytes) -> None:
         """An IKE message, or with an empty one a keepalive, from port 4500."""
@@ -204,13 +399,32 @@ class Wire:
     def _learn_mtu(
         self, local: bytes, destination: bytes, frame: bytes, protocol: int, ports: tuple[int, int] | None
     ) -> None:
-        """The kernel refused a packet with DF: tell the rules as a router on the way would (RFC 1191)."""
+        """The kernel refused a packet with DF, of which this is the beginning: tell the rules as a router would.
+
+        RFC 1191.
+        """
         try:
             mtu = first_hop.mtu(destination)
         except OSError:
             return
-        quoted = frame[:8] if ports is None else ipv4.udp(*ports, frame[:8])
+        quoted = frame if ports is None else ipv4.udp(*ports, frame)
         refused = ipv4.build(local, destination, protocol, quoted, df=True)
         told = ipv4.icmp_error(local, refused, ipv4.ICMP_UNREACHABLE, ipv4.FRAGMENTATION_NEEDED, mtu)
         if told is not None:
             self._rules.learn(told, time.monotonic())
+
+
+def _end_of_run(outers: list[Outer], at: int) -> int:
+    """Where packets end that share all but their octets with the one at `at`, and its size; the last may be shorter."""
+    first = outers[at]
+    common, ports, size = first[:4], first[6], len(first[4])
+    end = at + 1
+    while end < len(outers):
+        other = outers[end]
+        octets = len(other[4])
+        if octets > size or other[6] != ports or other[:4] != common:
+            break
+        end += 1
+        if octets < size:
+            break
+    return end

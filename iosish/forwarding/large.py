@@ -1,0 +1,200 @@
+"""Many segments of a TCP/IPv4 stream at once, as rows of a matrix (numpy). No I/O.
+
+`SegmentRows` writes what `segments.cut` makes, `join` is the way back. One operation of numpy costs about as much as a
+packet in plain Python, so there are few, on views that are worked out once for each size. Sums are taken over words in
+the machine's own order: a one's complement sum is the same in both orders but for its own octets (RFC 1071 section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from iosish.forwarding import ipv4
+from iosish.forwarding.segments import ACK, CWR, FIN, PSH, Large
+from iosish.ipsec.rows import ROWS
+
+Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
+Words: TypeAlias = "np.ndarray[Any, np.dtype[np.uint32]]"
+
+_INDEX = np.arange(ROWS, dtype=np.uint32)
+
+
+def word_sums(rows: Matrix) -> Words:
+    """The sum of the words of each row, in the machine's order, not folded. A row has at most 65536 octets."""
+    octets = rows.shape[1]
+    even = octets & ~1
+    total: Words = np.add.reduce(rows[:, :even].view(np.uint16), axis=1, dtype=np.uint32)
+    if octets & 1:
+        total += rows[:, even]  # a zero follows it; its word is little-endian, as all machines are that we run on
+    return total
+
+
+def word_sum(data: bytes) -> int:
+    """The same sum of a few octets, folded: 0 to 0xFFFE."""
+    return int.from_bytes(data, "little") % 0xFFFF
+
+
+class SegmentRows:
+    """A matrix whose rows are segments of one size, with the views that its fields are written through."""
+
+    def __init__(self, rows: Matrix, ip_header: int, headers: int, segment: int) -> None:
+        self._headers = rows[:, :headers]
+        self._payload = rows[:, headers:]
+        self._identification = rows[:, 4:6].view(">u2")[:, 0]
+        self._header_sum = rows[:, 10:12].view(np.uint16)[:, 0]
+        self._sequence = rows[:, ip_header + 4 : ip_header + 8].view(">u4")[:, 0]
+        self._flags = rows[:, ip_header + 13]
+        self._tcp_sum = rows[:, ip_header + 16 : ip_header + 18].view(np.uint16)[:, 0]
+        self._ip = rows[:, :ip_header]
+        self._tcp = rows[:, ip_header:]
+        self._steps = _INDEX * np.uint32(segment)
+
+    def fill(self, packet: memoryview, large: Large, first: int, number: int) -> None:
+        """Write `number` segments of full size of a large packet, from the segment `first` on."""
+        ip_header, headers, segment, all_, _ = large
+        head = bytearray(packet[:headers])
+        total = headers + segment
+        head[2:4] = total.to_bytes(2, "big")
+        identification = (head[4] << 8 | head[5]) + first
+        sequence = int.from_bytes(head[ip_header + 4 : ip_header + 8], "big") + first * segment & 0xFFFFFFFF
+        flags = head[ip_header + 13]
+        head[ip_header + 13] = flags & ~(FIN | PSH | CWR)
+        head[10:12] = head[ip_header + 16 : ip_header + 18] = bytes(2)
+        at = headers + first * segment
+
+        self._headers[:number] = np.frombuffer(head, np.uint8)
+        self._payload[:number] = np.frombuffer(packet[at : at + number * segment], np.uint8).reshape(number, segment)
+        self._identification[:number] = _INDEX[:number] + np.uint32(identification)
+        self._sequence[:number] = self._steps[:number] + np.uint32(sequence)
+        if flags & CWR and not first:
+            self._flags[0] |= CWR
+        if flags & (FIN | PSH) and first + number == all_:
+            self._flags[number - 1] |= flags & (FIN | PSH)
+        _store(self._header_sum[:number], word_sums(self._ip[:number]))
+        pseudo = word_sum(bytes(head[12:20]) + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big"))
+        _store(self._tcp_sum[:number], word_sums(self._tcp[:number]) + np.uint32(pseudo))
+
+
+class Joined(NamedTuple):
+    """A large packet: `head` is its IPv4 header of `ip_header` octets and TCP's; `payload` follows.
+
+    TCP's checksum is the sum of the pseudo-header alone. Segments have `segment` octets of payload.
+    """
+
+    head: bytes
+    ip_header: int
+    segment: int
+    payload: Matrix
+
+
+def alike(frames: Matrix, start: int, first: bytes) -> bool:
+    """Whether all rows have the same headers as the first, whose IPv4 packet `first` begins at `start`.
+
+    Apart from what counts: IPv4's identification and checksum, and of a TCP segment the number, checksum and PSH.
+    """
+    ip_header = ipv4.header_size(first)
+    if first[9] == ipv4.TCP and not ipv4.is_fragment(first) and len(first) >= ip_header + 20:
+        headers = min(len(first), ip_header + (first[ip_header + 12] >> 4 << 2))
+        mask = _same(start, ip_header, max(headers, ip_header + 20))
+    else:
+        mask = _same(start, ip_header, ip_header)
+    heads = frames[:, : len(mask)]
+    return not np.count_nonzero((heads ^ heads[0]) & mask)
+
+
+@lru_cache(64)
+def _same(start: int, ip_header: int, headers: int) -> Any:
+    mask = np.full(start + headers, 0xFF, np.uint8)
+    mask[start + 4 : start + 6] = mask[start + 10 : start + 12] = 0
+    if headers > ip_header:
+        at = start + ip_header
+        mask[at + 4 : at + 8] = mask[at + 16 : at + 18] = 0
+        mask[at + 13] = 0xFF & ~PSH
+    return mask
+
+
+def join(packets: Matrix) -> Iterator[Joined | Matrix]:
+    """Rows of IPv4 packets that are `alike` as large ones, and single rows as they came; in order.
+
+    Those of a large one are segments in sequence, as the kernel's GRO wants it, with right checksums.
+    """
+    number, total = packets.shape
+    first = packets[0].tobytes()
+    ip_header = ipv4.header_size(first)
+    headers = ip_header + (first[ip_header + 12] >> 4 << 2) if total >= ip_header + 20 else total
+    segment = total - headers
+    plain = first[9] == ipv4.TCP and not ipv4.is_fragment(first) and headers >= ip_header + 20 and segment > 0
+    if not plain or first[ip_header + 13] & ~PSH != ACK:
+        yield from packets
+        return
+    pseudo = word_sum(first[12:20] + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big"))
+    wrong = (word_sums(packets[:, ip_header:]) + np.uint32(pseudo)) % np.uint32(0xFFFF)
+    # A few small numbers are compared faster in plain Python.
+    sequences = packets[:, ip_header + 4 : ip_header + 8].view(">u4")[:, 0].tolist()
+    identifications = packets[:, 4:6].view(">u2")[:, 0].tolist()
+    header_sums = packets[:, 10:12].view(">u2")[:, 0].tolist()
+    sum_, sequence, identification = header_sums[0], sequences[0], identifications[0]
+    in_order = (
+        ipv4.checksum_right(first[:ip_header])
+        and not np.count_nonzero(wrong)
+        and sequences == list(range(sequence, sequence + number * segment, segment))
+        and identifications == list(range(identification, identification + number))
+        # One more in the identification is one less in the checksum.
+        and header_sums == list(range(sum_, sum_ - number, -1))
+        and not np.count_nonzero(packets[:-1, ip_header + 13] & PSH)
+    )
+    starts = [] if in_order else _starts(packets, ip_header, segment, wrong, sequences, identifications)
+    at_most = (0xFFFF - headers) // segment
+    start = 0
+    for end in [*starts, number]:
+        while start < end:
+            stop = min(end, start + at_most)
+            if stop - start < 2:
+                yield packets[start]
+            else:
+                yield _joined(packets[start:stop], ip_header, headers, segment)
+            start = stop
+
+
+def _starts(
+    packets: Matrix, ip_header: int, segment: int, wrong: Words, sequences: list[int], identifications: list[int]
+) -> list[int]:
+    """The rows, but for the first, that do not carry on where the row before them ended."""
+    wrong = wrong + word_sums(packets[:, :ip_header]) % np.uint32(0xFFFF)
+    bad, flags = wrong.tolist(), packets[:, ip_header + 13].tolist()
+    starts = []
+    for row in range(1, len(packets)):
+        if (
+            bad[row]
+            or bad[row - 1]
+            or flags[row - 1] & PSH
+            or sequences[row] != (sequences[row - 1] + segment) & 0xFFFFFFFF
+            or identifications[row] != (identifications[row - 1] + 1) & 0xFFFF
+        ):
+            starts.append(row)
+    return starts
+
+
+def _joined(packets: Matrix, ip_header: int, headers: int, segment: int) -> Joined:
+    number = len(packets)
+    head = bytearray(packets[0, :headers].tobytes())
+    total = headers + number * segment
+    head[2:4] = total.to_bytes(2, "big")
+    head[10:12] = bytes(2)
+    head[10:12] = ipv4.checksum(head[:ip_header]).to_bytes(2, "big")
+    head[ip_header + 13] = int(packets[-1, ip_header + 13])
+    pseudo = bytes(head[12:20]) + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big")
+    head[ip_header + 16 : ip_header + 18] = (0xFFFF - ipv4.checksum(pseudo)).to_bytes(2, "big")
+    return Joined(bytes(head), ip_header, segment, np.ascontiguousarray(packets[:, headers:]))
+
+
+def _store(field: Any, sums: Words) -> None:
+    """The checksum of each sum, which is not 0: 65536 is 1 modulo 65535 (as in `ipv4.checksum`)."""
+    sums -= np.uint32(1)
+    sums %= np.uint32(0xFFFF)
+    np.subtract(np.uint32(0xFFFE), sums, out=sums)
+    field[:] = sums

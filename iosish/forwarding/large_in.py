@@ -1,0 +1,100 @@
+"""Packets of one size that came in together: opened, checked and joined, many at once (numpy). No I/O.
+
+It takes what is alike; the rest goes through `rules.Forwarder` one by one, which defines what is let in. Both count
+alike.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from iosish.forwarding import gre, ipv4, large
+from iosish.forwarding.large import Matrix
+from iosish.forwarding.rules import Forwarder, Received
+from iosish.forwarding.tunnel_state import OUTER_HEADER
+from iosish.ipsec import rows
+from iosish.ipsec.esp import HEADER, InboundSa
+from iosish.ipsec.rows import Arrived
+
+_SYN = 0x02
+_GRE_OPTIONS = gre.CHECKSUM | gre.SEQUENCE
+_GRE_HEADER_MAX = 16
+
+
+class ReceivedRun(NamedTuple):
+    """IPv4 packets of one tunnel, a row each, which are `large.alike`."""
+
+    tunnel: str
+    packets: Matrix
+
+
+class LargeIn:
+    """What it counts and changes are the rules'."""
+
+    def __init__(self, rules: Forwarder) -> None:
+        self._rules = rules
+
+    def receive(
+        self, source: bytes, destination: bytes, arrived: Arrived, first: int, end: int, now: float
+    ) -> ReceivedRun | None:
+        """Rows of GRE from one source to one destination of ours; None: not for here, and nothing was done."""
+        return self._take_in(source, destination, arrived.matrix[first:end], None, now)
+
+    def receive_esp(
+        self,
+        source: bytes,
+        destination: bytes,
+        arrived: Arrived,
+        first: int,
+        end: int,
+        now: float,
+        udp_ports: tuple[int, int] | None,
+    ) -> ReceivedRun | list[Received] | None:
+        """Rows of ESP (SPI first) likewise, in UDP if there are `udp_ports`."""
+        matrix = arrived.matrix[first:end]
+        spi, _ = HEADER.unpack(matrix[0, : HEADER.size].tobytes())
+        sa = self._rules.protection.inbound(spi)
+        if sa is None or source != sa.peer or destination != sa.local or (udp_ports is not None) != sa.in_udp:
+            return None
+        frames = rows.open_rows(sa, arrived, first, end, now)
+        if frames is None:
+            return None
+        if not sa.carried:
+            self._rules.protection.carried(sa)
+        run = self._take_in(sa.gre_source, sa.gre_destination, frames, sa, now)
+        if run is not None:
+            return run
+        return [one for frame in frames if (one := self._rules.take_opened(sa, frame.tobytes(), now)) is not None]
+
+    def _take_in(
+        self, source: bytes, destination: bytes, frames: Matrix, sa: InboundSa | None, now: float
+    ) -> ReceivedRun | None:
+        head = frames[0, :_GRE_HEADER_MAX].tobytes()
+        try:
+            protocol, key, start = gre.parse(head)
+        except gre.GreError:
+            return None
+        state = self._rules.tunnels.find(source, destination, key)
+        if state is None or state.tunnel.blocked is not None or (head[0] << 8 | head[1]) & _GRE_OPTIONS:
+            return None
+        if protocol != gre.IPV4 or self._rules.tunnels.is_local(source) or not ipv4.is_host(source):
+            return None
+        if state.tunnel.crypto_map != (None if sa is None else sa.crypto_map):
+            return None
+        packets = frames[:, start:]
+        packet = packets[0].tobytes()
+        total = ipv4.size(packet)
+        if not total or packet[12:16] == state.address or ipv4.is_group(packet[16:20]):
+            return None
+        if not large.alike(frames, start, packet):
+            return None
+        if state.tunnel.adjust_mss is not None and packet[9] == ipv4.TCP and not ipv4.is_fragment(packet):
+            flags = ipv4.header_size(packet) + 13
+            if flags >= total or packet[flags] & _SYN:
+                return None
+        number = len(packets)
+        counters = state.counters
+        counters.packets_in += number
+        counters.bytes_in += number * (frames.shape[1] + OUTER_HEADER)
+        counters.last_in = now
+        return ReceivedRun(state.tunnel.name, packets[:, :total])

@@ -1,0 +1,135 @@
+"""Many packets from a socket in one call (recvmmsg(2)), and which of them are alike (numpy)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from struct import Struct
+from typing import Any
+
+import numpy as np
+
+from iosish.ipsec.rows import ROWS, Arrived
+
+#: Packets in one call.
+SLOTS = 64
+_OCTETS = 65536
+#: Not a power of two: the same places of all slots would share a few lines of the cache.
+_STRIDE = _OCTETS + 17 * 64
+_NAME, _CONTROL = 16, 64
+_META = _NAME + _CONTROL
+#: Sizes that views are kept for.
+_SIZES_MAX = 64
+
+# struct mmsghdr of a 64-bit machine, as words of 8 octets.
+_WORDS = 8
+_NAME_LENGTH, _CONTROL_LENGTH, _FLAGS, _LENGTH = 1, 5, 6, 7
+_MSG_CTRUNC, _MSG_TRUNC, _MSG_DONTWAIT = 0x08, 0x20, 0x40
+_CMSG = Struct("=QII")
+
+USABLE = sys.maxsize > 2**32 and sys.byteorder == "little"
+
+
+class Receiver:
+    """Receives into slots of its own; what is in them is good until the next call."""
+
+    def __init__(self) -> None:
+        block = bytearray(SLOTS * _STRIDE)
+        self._view = memoryview(block)
+        self._slots = np.frombuffer(block, np.uint8).reshape(SLOTS, _STRIDE)
+        self._meta = np.zeros((SLOTS, _META), np.uint8)
+        self._iov = np.zeros((SLOTS, 2), np.uint64)
+        self._iov[:, 0] = self._slots.ctypes.data + np.arange(SLOTS, dtype=np.uint64) * np.uint64(_STRIDE)
+        self._iov[:, 1] = _OCTETS
+        meta = self._meta.ctypes.data + np.arange(SLOTS, dtype=np.uint64) * np.uint64(_META)
+        fresh = np.zeros((SLOTS, _WORDS), np.uint64)
+        fresh[:, 0] = meta
+        fresh[:, _NAME_LENGTH] = _NAME
+        fresh[:, 2] = self._iov.ctypes.data + np.arange(SLOTS, dtype=np.uint64) * np.uint64(16)
+        fresh[:, 3] = 1
+        fresh[:, 4] = meta + np.uint64(_NAME)
+        fresh[:, _CONTROL_LENGTH] = _CONTROL
+        self._fresh = fresh
+        self._headers = fresh.copy()
+        self._address = self._headers.ctypes.data
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._recvmmsg = libc.recvmmsg
+        self._recvmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
+        self._views: OrderedDict[tuple[int, int, int], Arrived] = OrderedDict()
+        self._used = 0
+
+    def receive(self, descriptor: int) -> int:
+        """How many packets came; 0: none is there. Raises OSError."""
+        self._headers[: self._used] = self._fresh[: self._used]
+        self._used = 0
+        number = int(self._recvmmsg(descriptor, self._address, SLOTS, _MSG_DONTWAIT, None))
+        if number < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error))
+        self._used = number
+        return number
+
+    def packet(self, slot: int) -> memoryview:
+        """What came, from its first octet on."""
+        return self._view[slot * _STRIDE : slot * _STRIDE + int(self._headers[slot, _LENGTH] & 0xFFFFFFFF)]
+
+    def cut_short(self, slot: int) -> bool:
+        return bool(int(self._headers[slot, _FLAGS]) & (_MSG_TRUNC | _MSG_CTRUNC))
+
+    def sender(self, slot: int) -> tuple[bytes, int]:
+        """Address and UDP port."""
+        name = self._meta[slot, :8].tobytes()
+        return name[4:8], name[2] << 8 | name[3]
+
+    def control(self, slot: int) -> dict[tuple[int, int], bytes]:
+        """The control messages by level and type."""
+        end = min(int(self._headers[slot, _CONTROL_LENGTH]), _CONTROL)
+        octets = self._meta[slot, _NAME : _NAME + end].tobytes()
+        found, at = {}, 0
+        while at + _CMSG.size <= end:
+            length, level, kind = _CMSG.unpack_from(octets, at)
+            if length < _CMSG.size:
+                break
+            found[level, kind] = octets[at + _CMSG.size : at + length]
+            at += (length + 7) & ~7
+        return found
+
+    def runs(self, number: int, fields: slice) -> Iterator[tuple[int, int]]:
+        """The slots of packets that came one after the other and are alike: first, and one behind the last.
+
+        Alike are their lengths, senders, control messages, and some octets of theirs.
+        """
+        if number == 1:
+            yield 0, 1
+            return
+        headers = self._headers[:number]
+        breaks = (headers[1:, _CONTROL_LENGTH:] != headers[:-1, _CONTROL_LENGTH:]).any(axis=1)
+        breaks |= (self._meta[1:number] != self._meta[: number - 1]).any(axis=1)
+        breaks |= (self._slots[1:number, fields] != self._slots[: number - 1, fields]).any(axis=1)
+        start = 0
+        for end in [*(np.flatnonzero(breaks) + 1).tolist(), number]:
+            yield start, end
+            start = end
+
+    def rows(self, start: int, octets: int) -> Arrived:
+        """All slots, a row each, from the octet `start` of each packet on."""
+        return self._kept(-1, start, octets, self._slots[:, start : start + octets], 0, _STRIDE, SLOTS)
+
+    def inside(self, slot: int, octets: int) -> Arrived:
+        """The packets of one size that came as one, a row each."""
+        number = min(_OCTETS // octets, ROWS)
+        matrix = self._slots[slot, : number * octets].reshape(number, octets)
+        return self._kept(slot, 0, octets, matrix, slot * _STRIDE, octets, number)
+
+    def _kept(self, slot: int, start: int, octets: int, matrix: Any, at: int, stride: int, number: int) -> Arrived:
+        key = slot, start, octets
+        found = self._views.get(key)
+        if found is None:
+            places = range(at + start, at + start + number * stride, stride)
+            found = self._views[key] = Arrived(matrix, [self._view[place : place + octets] for place in places])
+            if len(self._views) > _SIZES_MAX * 2:
+                self._views.popitem(last=False)
+        return found
