@@ -75,7 +75,9 @@ class LargeIn:
         except gre.GreError:
             return None
         state = self._rules.tunnels.find(source, destination, key)
-        if state is None or state.tunnel.blocked is not None or (head[0] << 8 | head[1]) & _GRE_OPTIONS:
+        if state is None or state.tunnel.name in self._rules.watched:
+            return None
+        if state.tunnel.blocked is not None or (head[0] << 8 | head[1]) & _GRE_OPTIONS:
             return None
         if protocol != gre.IPV4 or self._rules.tunnels.is_local(source) or not ipv4.is_host(source):
             return None

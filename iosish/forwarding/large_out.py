@@ -13,11 +13,9 @@ import numpy as np
 from iosish.forwarding import gre, ipv4, segments
 from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.large import Matrix, SegmentRows
-from iosish.forwarding.protection import Protection
-from iosish.forwarding.rules import Run
+from iosish.forwarding.rules import Forwarder, Run
 from iosish.forwarding.segments import Large
 from iosish.forwarding.tunnel_state import MULTICAST, TunnelState
-from iosish.forwarding.tunnel_table import TunnelTable
 from iosish.ipsec import rows
 from iosish.ipsec.esp import OutboundSa
 from iosish.ipsec.rows import ROWS
@@ -38,11 +36,12 @@ class _ClearRows:
 
 
 class LargeOut:
-    """The tunnels and SAs are those of a `rules.Forwarder`."""
+    """What it counts and changes are the rules'."""
 
-    def __init__(self, tunnels: TunnelTable, protection: Protection) -> None:
-        self._tunnels = tunnels
-        self._protection = protection
+    def __init__(self, rules: Forwarder) -> None:
+        self._rules = rules
+        self._tunnels = rules.tunnels
+        self._protection = rules.protection
         self._clear: OrderedDict[int, _ClearRows] = OrderedDict()
         self._layouts: OrderedDict[tuple[int, int, int, int, int], tuple[Matrix, SegmentRows]] = OrderedDict()
 
@@ -53,6 +52,8 @@ class LargeOut:
         """
         state = self._tunnels.get(tunnel)
         if state is None or state.local is None or state.tunnel.blocked is not None or adjacency == MULTICAST:
+            return None
+        if tunnel in self._rules.watched:
             return None
         target = state.adjacencies.get(adjacency)
         large = segments.measure(packet, segment)

@@ -15,7 +15,7 @@ from iosish.plane.user.wire import ManyPackets
 
 class Fast:
     def __init__(self, rules: Forwarder) -> None:
-        self.out = LargeOut(rules.tunnels, rules.protection)
+        self.out = LargeOut(rules)
         self.many = ManyPackets(many.Receiver(), LargeIn(rules)) if many.USABLE else None
 
     def frames(self, run: ReceivedRun) -> Iterator[tuple[int, list[Packet]]]:
