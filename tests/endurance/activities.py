@@ -9,10 +9,12 @@ import string
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from tests.endurance.cloud import Cloud
 from tests.lab.laboratory import CEILING_S
+from tests.live.lab import configuration
 from tests.live.wire_watch import NBMA
 
 
@@ -113,6 +115,9 @@ class Activity:
     def undo(self) -> None:
         """Take back what is not saved, after an end in peace."""
 
+    def check(self) -> None:
+        """Whether what it left besides a startup-config is whole; remove that. Raises AssertionError."""
+
     def found(self) -> str:
         """What the kill hit, for the line about it."""
         return ""
@@ -126,7 +131,8 @@ class Saving(Activity):
     """`write memory` in a loop, each time of another configuration."""
 
     name = "write memory"
-    command: ClassVar[str] = "write memory\n"
+    command: ClassVar[str] = "write memory"
+    done: ClassVar[str] = "[OK]"
 
     def _work(self, script: Script) -> None:
         self.confirmed = self.begun = self.cloud.saved[self.router]
@@ -135,8 +141,8 @@ class Saving(Activity):
             text = "".join(self.draw.choices(string.ascii_letters, k=self.draw.randrange(1, 200)))
             self.begun = [*self.begun]
             self.begun[place] = f" description {text}"
-            said = script.run(f"configure terminal\ninterface Loopback0\n description {text}\nend\n{self.command}")
-            if "[OK]" in said:
+            said = script.run(f"configure terminal\ninterface Loopback0\n description {text}\nend\n{self.command}\n")
+            if self.done in said:
                 self.confirmed = self.begun
             else:
                 self.failed(said)
@@ -148,6 +154,37 @@ class Saving(Activity):
 
     def may_be_saved(self) -> list[list[str]]:
         return [self.confirmed, self.begun]
+
+    def file(self) -> Path:
+        """What is written."""
+        return self.cloud.startup_file(self.router)
+
+
+class Copying(Saving):
+    """The same into a file of `flash:`; of the configuration nothing is saved."""
+
+    name = "copy"
+    command = "copy running-config flash:endured.cfg"
+    done = "bytes copied"
+
+    def may_be_saved(self) -> list[list[str]]:
+        return [self.cloud.saved[self.router]]
+
+    def file(self) -> Path:
+        return self.cloud.flash(self.router) / "endured.cfg"
+
+    def undo(self) -> None:
+        first = next(line for line in self.cloud.saved[self.router] if line.startswith(" description "))
+        self.cloud.lab.look(self.router, "configure terminal", "interface Loopback0", first, "end")
+
+    def check(self) -> None:
+        copied = configuration(self.file().read_text())
+        assert copied in (self.confirmed, self.begun), "the copy in flash: is neither the old nor the new one"
+        self.stood = "old text" if copied == self.confirmed else "new text"
+        self.cloud.lab.look(self.router, "delete /force flash:endured.cfg")
+
+    def found(self) -> str:
+        return self.stood
 
 
 #: Blocks of a paste: hundreds of lines, most of which reach the kernel.
@@ -261,5 +298,5 @@ class Rekeying(Activity):
 
 
 ACTIVITIES: dict[str, Callable[[Cloud, str, random.Random], Activity]] = {
-    kind.name: kind for kind in (Saving, Pasting, Applying, Rekeying, Traffic)
+    kind.name: kind for kind in (Saving, Pasting, Applying, Rekeying, Traffic, Copying)
 }

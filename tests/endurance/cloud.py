@@ -74,6 +74,7 @@ class Cloud:
             self.wires = stack.enter_context(Wires(self.lab))
             for router in PROTECTED:
                 assert "[OK]" in self.lab.look(router, "write memory")
+                self.lab.look(router, "copy running-config flash:first.cfg", "delete /force flash:first.cfg")
             self.saved = {router: self.lab.running(router) for router in PROTECTED}
             self.expect_whole(time.monotonic())
             self.at_rest = self.census()
@@ -96,6 +97,10 @@ class Cloud:
     def startup_file(self, router: str) -> Path:
         (found,) = self.lab.state.glob(f"lab-{self.lab.name}-*/{router}.cfg")
         return found
+
+    def flash(self, router: str) -> Path:
+        """The folder behind `flash:`."""
+        return self.startup_file(router).parent / router / "flash"
 
     def startup_lines(self, router: str) -> list[str]:
         """The lines of the startup-config on disk."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import select
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.endurance.activities import ACTIVITIES, Activity, Saving
 from tests.endurance.cloud import Cloud
@@ -83,7 +85,7 @@ def perform(cloud: Cloud, kill: Kill) -> Outcome:
     activity.begin()
     under_way = time.monotonic()
     if victim == pid and isinstance(activity, Saving):
-        killed_at = _kill_between_steps(cloud, kill, victim, outcome)
+        killed_at = _kill_between_steps(activity.file(), kill, victim, outcome)
     else:
         time.sleep(kill.moment * activity.within_s)
         killed_at = kill_process(victim)
@@ -97,9 +99,10 @@ def perform(cloud: Cloud, kill: Kill) -> Outcome:
         activity.end()
         cloud.saved[kill.router] = activity.may_be_saved()[0]
         activity.undo()
-    outcome.found = activity.found()
     outcome.converged_s = cloud.expect_whole(killed_at) - killed_at
     cloud.expect_saved_runs()
+    activity.check()
+    outcome.found = activity.found()
     leaks = cloud.wires.leaks()
     assert not leaks, "readable on the wires:\n" + "\n".join(leaks[:20])
     assert cloud.wires.esp > esp, "no ESP was seen: the wires are not watched"
@@ -121,12 +124,11 @@ def kill_process(pid: int) -> float:
         os.close(descriptor)
 
 
-def _kill_between_steps(cloud: Cloud, kill: Kill, pid: int, outcome: Outcome) -> float:
-    """`kill -9` right after a drawn one of the steps by which the startup-config is written; gives when."""
+def _kill_between_steps(file: Path, kill: Kill, pid: int, outcome: Outcome) -> float:
+    """`kill -9` right after a drawn one of the steps by which a file is written; gives when."""
     step, rest = divmod(kill.moment * STEPS, 1)
-    folder = cloud.startup_file(kill.router).parent
-    folders = map(str, (folder, *(path for path in folder.iterdir() if path.is_dir())))
-    name = rf"^\.?{kill.router}\.cfg"
+    folders = map(str, (file.parent, *(path for path in file.parent.iterdir() if path.is_dir())))
+    name = rf"^\.?{re.escape(file.name)}"
     command = [sys.executable, "-m", "tests.endurance.sniper", str(pid), f"{step:.0f}", f"{rest * DELAY_US:.0f}", name]
     done = subprocess.run([*command, *folders], stdout=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 0, "not a step of `write memory` was seen"
