@@ -7,6 +7,7 @@ from typing import Any
 
 from iosish.cli.grammar import Command, Grammar
 from iosish.cli.matcher import Failure, Match, match
+from iosish.config import refused
 from iosish.config.binding import default_of
 from iosish.config.draft import Draft, Path, Section
 from iosish.config.model import Kept
@@ -57,6 +58,7 @@ def enter(grammar: Grammar, draft: Draft, section: Section, found: Match) -> tup
         for command in found.commands:
             for path in here.paths:
                 _take_back(draft, path, command, found)
+        refused.taken(draft, here.paths, found.text.removeprefix("no "), True)
         return here, messages
     command = found.command
     targets: list[Path] = []
@@ -65,6 +67,8 @@ def enter(grammar: Grammar, draft: Draft, section: Section, found: Match) -> tup
         if message and message not in messages:
             messages.append(message)
         targets.extend(put)
+    if not messages:
+        refused.taken(draft, here.paths, found.text, False)
     if command.enters and targets:
         return Section(command.enters, tuple(targets), here), messages
     last = command.words[-1].word or ""

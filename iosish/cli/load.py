@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 
 from iosish.cli import banner
 from iosish.cli.enter import TOP, enter, find
 from iosish.cli.grammar import Grammar
-from iosish.cli.matcher import Failure, Match, match
+from iosish.cli.matcher import Failure, Match, match, walk
+from iosish.config import refused as refused_lines
 from iosish.config.draft import Draft, Section
 from iosish.config.interface_name import kind
 from iosish.config.model import Config
@@ -74,6 +76,12 @@ class Loaded:
         return refused(self.lines)
 
 
+def _keep(draft: Draft, section: Section, block: str, right: str) -> None:
+    for path in section.paths:
+        if draft.has(path):
+            refused_lines.put(draft, path, block, right)
+
+
 def refused(lines: Iterable[Line]) -> list[Line]:
     return [line for line in lines if line.verdict == REFUSED]
 
@@ -91,7 +99,7 @@ def decode(data: bytes) -> str:
 def load(grammar: Grammar, text: str, base: Config | None = None) -> Loaded:
     """Read a whole configuration text on top of `base` (the defaults). Never raises for what is in it."""
     draft = Draft(base or Config())
-    loader = Loader(grammar, partial(enter, grammar, draft))
+    loader = Loader(grammar, partial(enter, grammar, draft), partial(_keep, draft))
     for number, line in enumerate(text.split("\n"), 1):
         loader.take(number, line)
     loader.finish()
@@ -99,14 +107,27 @@ def load(grammar: Grammar, text: str, base: Config | None = None) -> Loaded:
 
 
 @dataclass(slots=True)
+class _Block:
+    """A refused line and those below it, without the indent that it stood at."""
+
+    section: Section
+    indent: int
+    lines: list[str]
+    right: str = ""
+
+
+@dataclass(slots=True)
 class Loader:
     """Reads a configuration text line by line: `take` each, then `finish`. `report` says what became of each.
 
-    `enter` takes what is understood, and gives the next section and IOS's messages against it. `ended`: behind `end`.
+    `enter` takes what is understood, and gives the next section and IOS's messages against it; `keep` what is refused
+    (a line with those below it, and the beginning of it that was right), where that is to be kept: lines that were kept
+    before are then tried again, at the end. `ended`: behind `end`.
     """
 
     grammar: Grammar
     enter: Callable[[Section, Match], tuple[Section, list[str]]]
+    keep: Callable[[Section, str, str], None] | None = None
     section: Section = TOP
     report: list[Line] = field(default_factory=list)
     begun: bool = False
@@ -114,6 +135,9 @@ class Loader:
     open_banner: banner.OpenBanner | None = None
     banner_lines: list[tuple[int, str]] = field(default_factory=list)
     refused_indent: int | None = None
+    indented: bool = False
+    blocks: list[_Block] = field(default_factory=list)
+    again: list[tuple[Section, list[tuple[int, str]]]] = field(default_factory=list)
 
     def take(self, number: int, raw: str) -> None:
         if self.open_banner is not None:
@@ -127,19 +151,54 @@ class Loader:
         indent = len(text) - len(text.lstrip())
         bare = text.strip()
         if not bare or bare.startswith("!"):
+            if bare.startswith(refused_lines.MARK) and self.keep is not None:
+                self._later(number, indent, text.partition(refused_lines.MARK)[2])
             return
-        if len(bare) > MAX_LINE:
-            self._note(number, text[:80] + "...", REFUSED, f"longer than {MAX_LINE} characters", MAX_LINE)
+        if self._is_too_long(number, text):
             return
         for line in self._passed_over(number, text, bare):
             self._take(number, line, indent)
 
+    def _is_too_long(self, number: int, text: str) -> bool:
+        bare = text.strip()
+        if len(bare) <= MAX_LINE:
+            return False
+        self._note(number, text[:80] + "...", REFUSED, f"longer than {MAX_LINE} characters", MAX_LINE)
+        self.blocks.append(_Block(self.section, len(text) - len(bare), [bare]))
+        return True
+
+    def _later(self, number: int, indent: int, text: str) -> None:
+        """A line that was refused before, in the section that its comment is indented for."""
+        if text[:1] == " " and self.again:
+            self.again[-1][1].append((number, text))
+            return
+        sections = [self.section]
+        while sections[0].above is not None:
+            sections.insert(0, sections[0].above)
+        self.again.append((sections[min(indent, len(sections) - 1)], [(number, text.lstrip())]))
+
     def finish(self) -> None:
-        """The text has ended: a banner that is still open is refused, and what it swallowed is read after all."""
+        """The text has ended: what was refused before is tried again, and what is refused is kept."""
+        self._close_banners()
+        for section, lines in self.again:
+            self.section, self.refused_indent, self.indented = section, None, False
+            for number, text in lines:
+                if self.open_banner is not None:
+                    self.take(number, text)
+                elif not self._is_too_long(number, text):
+                    self._take(number, text, len(text) - len(text.lstrip()))
+            self._close_banners()
+        if self.keep is not None:
+            for block in self.blocks:
+                self.keep(block.section, "\n".join(block.lines), block.right)
+
+    def _close_banners(self) -> None:
+        """A banner that is still open is refused, and what it swallowed is read after all."""
         while self.open_banner is not None:
             (number, raw), *swallowed = self.banner_lines
             self.open_banner = None
             self._note(number, raw.strip(), REFUSED, "the banner has no end")
+            self.blocks.append(_Block(TOP, 0, [raw.strip()]))
             for place, line in swallowed:
                 self.take(place, line)
 
@@ -160,9 +219,12 @@ class Loader:
         bare = text.strip()
         if not bare or bare.startswith("!"):
             return
+        self.indented = self.indented or indent > 0
         if self.refused_indent is not None:
             if indent > self.refused_indent:
                 self._note(number, text, REFUSED, "belongs to a line that was refused", indent)
+                block = self.blocks[-1]
+                block.lines.append(" " * max(indent - block.indent, 1) + bare)
                 return
             self.refused_indent = None
         word = bare.lower()
@@ -197,9 +259,13 @@ class Loader:
             return
         self.section, messages = self.enter(self.section, found)
         command = found.command
+        self.indented = indent > 0 or (self.indented and not command.enters)
         mode = self._mode(found)
         if messages:
             self.report.append(Line(number, text, REFUSED, mode, messages[0], indent))
+            words = takewhile(lambda node: node.word is not None, command.words)
+            right = "" if command.field is None or command.field.keyed else " ".join(str(node.word) for node in words)
+            self.blocks.append(_Block(self._section_of(found), indent, text.strip().split("\n"), right))
             return
         verdict = LIVE if command.live else KEPT
         warning = f"{command.path}: {command.warn}" if command.warn and not found.negated else None
@@ -216,6 +282,26 @@ class Loader:
         }[failure.kind]
         self.refused_indent = indent
         self._note(number, text, REFUSED, reason, failure.column)
+        # Below a section whose lines are indented, one that is not was never meant for it.
+        section = TOP if self.indented and not indent else self.section
+        self.blocks.append(_Block(section, indent, [text.strip()], self._right(text, failure)))
+
+    def _right(self, text: str, failure: Failure) -> str:
+        """The beginning of a line that was right: where a value is wrong or missing, what stands before it."""
+        walked = walk(self.grammar.modes[self.section.mode], text)
+        if failure.kind == "incomplete":
+            return text.strip()
+        if walked.failure is None or walked.state.sorted_words or not walked.state.values:
+            return ""
+        return text[: walked.column].strip()
+
+    def _section_of(self, found: Match) -> Section:
+        section: Section | None = self.section
+        if found.command.enters and section is not None and section.mode == found.command.enters:
+            section = section.above
+        while section is not None and section.mode != found.mode.name:
+            section = section.above
+        return section or TOP
 
     def _mode(self, found: Match) -> str:
         section: Section | None = self.section

@@ -10,6 +10,7 @@ from typing import Any
 
 from iosish.cli.grammar import Command, Grammar, Mode, Node
 from iosish.cli.tokens import INTERFACE_TYPES
+from iosish.config import refused
 from iosish.config.binding import default_of
 from iosish.config.interface_name import order
 from iosish.config.model import Config, Kept
@@ -75,6 +76,8 @@ def _section(
             opened.add(command.field.path)
             alternatives = [other for other in mode.commands() if other.enters and other.field == command.field]
             yield from _entries(grammar, alternatives, section, depth)
+    for block in refused.blocks_of(section):
+        yield f"\n{' ' * depth}".join(refused.MARK + line for line in block.split("\n")), None, None
 
 
 def _runs(mode: Mode) -> dict[str, str]:

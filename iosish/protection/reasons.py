@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from iosish.config import crypto
 from iosish.config.model import Config, Interface
+from iosish.config.refused import asks_for_protection
 from iosish.ike.config import Authentication
 from iosish.protection.keys import GLOBAL, astray, rings
 from iosish.protection.policies import policies
@@ -21,6 +22,8 @@ def held(config: Config, interface: Interface) -> str | None:
 
     What other tunnels have to do with it is for `Claims` to say.
     """
+    if asks_for_protection(interface):
+        return "a line of the startup-config that was to protect it was refused"
     protection = interface.tunnel.protection
     if protection is None:
         return None

@@ -16,6 +16,7 @@ from iosish.cli.grammar import Grammar
 from iosish.cli.load import decode, load
 from iosish.cli.matcher import Match
 from iosish.cli.render import render
+from iosish.config import refused
 from iosish.config.draft import Draft, Section
 from iosish.config.model import Config
 from iosish.config.secrets import up_to_secret
@@ -140,9 +141,16 @@ class RouterHost:
         if self._opens_again(section, match):
             self.reconcile()
         section, messages = enter(self.grammar, self._draft, section, match)
-        self._dirty = True
+        self._entered()
         if match.command.warn and not match.negated and not messages:
             self.say("IOSISH", 4, "CONFIG_KEPT", f"{match.command.path}: {match.command.warn}")
+        if _protects(match):
+            self.reconcile()  # nothing may leave in the clear while the rest of a paste comes in
+        return section, messages
+
+    def _entered(self) -> None:
+        """The draft was changed: it is reconciled with the lines that follow soon."""
+        self._dirty = True
         now = self._loop.time()
         if self._reconcile is None:
             self._first_line_at = now
@@ -150,9 +158,14 @@ class RouterHost:
             self._reconcile.cancel()
         at = min(now + QUIET_S, self._first_line_at + LATEST_S)
         self._reconcile = self._loop.call_at(at, self.reconcile)
-        if _protects(match):
-            self.reconcile()  # nothing may leave in the clear while the rest of a paste comes in
-        return section, messages
+
+    def forget(self, section: Section, beginning: str) -> bool:
+        if self._draft is None:
+            self._draft = Draft(self._config)
+        forgotten = refused.taken(self._draft, section.paths, beginning, True)
+        if forgotten:
+            self._entered()
+        return forgotten
 
     def _opens_again(self, section: Section, match: Match) -> bool:
         """Whether a line takes back a `shutdown` that is not at work yet: the interface is to go down in between."""

@@ -42,6 +42,9 @@ class Host(Protocol):
         The reconcile with the data plane follows once, after the block of lines that is already there.
         """
 
+    def forget(self, section: Section, beginning: str) -> bool:
+        """`no` with the beginning of a line of the startup-config that was refused; whether there was one."""
+
     def configured(self, source: str, by: str) -> None:
         """The configuration was changed from `source`: `%SYS-5-CONFIG_I: Configured from console by console`.
 

@@ -292,7 +292,8 @@ class Session(ABC):
                 return
         found = find(self.host.grammar, section, line)
         if isinstance(found, Failure):
-            self._fail(found, line)
+            if not (word == "no" and rest and self.host.forget(section, rest)):
+                self._fail(found, line)
             return
         command = found.command
         if command.handler:

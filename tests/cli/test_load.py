@@ -112,7 +112,14 @@ def test_a_banner_without_an_end_swallows_nothing(grammar: Grammar) -> None:
         (2, "% Invalid input detected at '^' marker."),
         (4, "the banner has no end"),
     ]
-    assert shown(grammar, loaded) == ["hostname R1", "interface Tunnel0", " no ip address"]
+    assert shown(grammar, loaded) == [
+        "hostname R1",
+        "interface Tunnel0",
+        " no ip address",
+        "! refused: banner motd #",
+        "! refused: hello",
+        "! refused: banner exec ^C",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +138,7 @@ def test_a_banner_without_an_end_swallows_nothing(grammar: Grammar) -> None:
 )
 def test_a_refused_line_has_ios_s_reason_and_a_caret(grammar: Grammar, line: str, reason: str, column: int) -> None:
     assert refused(grammar, f"{line}\nhostname R1") == [(1, reason, column)]
-    assert shown(grammar, load(grammar, f"{line}\nhostname R1")) == ["hostname R1"]
+    assert shown(grammar, load(grammar, f"{line}\nhostname R1")) == ["hostname R1", f"! refused: {line}"]
 
 
 def test_addresses_that_do_not_fit_are_refused_as_ios_does(grammar: Grammar) -> None:

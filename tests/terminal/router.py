@@ -18,6 +18,7 @@ from iosish.cli.enter import enter
 from iosish.cli.grammar import Grammar
 from iosish.cli.matcher import Match
 from iosish.cli.notation import compile_files
+from iosish.config import refused
 from iosish.config.draft import Draft, Section
 from iosish.config.model import Config
 from iosish.files import Files
@@ -65,6 +66,9 @@ class Router:
         entered = enter(self.grammar, self._draft, section, match)
         self.syslog.configure(self.config.logging)
         return entered
+
+    def forget(self, section: Section, beginning: str) -> bool:
+        return refused.taken(self._draft, section.paths, beginning, True)
 
     def configured(self, source: str, by: str) -> None:
         self.left.append(by)
