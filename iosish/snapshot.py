@@ -128,6 +128,15 @@ class SessionState:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedReload:
+    """`at` on the router's wall clock; `by` whom, as log lines say it."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The whole router.
 
@@ -166,6 +175,7 @@ class Snapshot:
     machine: str = "x86_64"
     last_change: tuple[datetime, str] | None = None
     last_saved: datetime | None = None
+    planned_reload: PlannedReload | None = None
 
     @property
     def like_12_4(self) -> bool:

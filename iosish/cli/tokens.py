@@ -343,6 +343,7 @@ _TYPES = {
     "hh:mm:ss": ValueType(
         "hh:mm:ss", "hh:mm:ss", RANK_TYPED, _pattern(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?"), _is(str)
     ),
+    "hhh:mm": ValueType("hhh:mm", "WORD", RANK_TYPED, _pattern(r"(\d{1,3}:)?\d{1,3}"), _is(str)),
     "month": ValueType("month", "MONTH", RANK_TYPED, _month, _is(int)),
     "severity": ValueType(
         "severity", "<0-7>", RANK_TYPED, _severity, severity.SEVERITIES.__contains__, words=severity.SEVERITIES

@@ -36,7 +36,8 @@ from iosish.runtime.log_servers import LogServers
 from iosish.runtime.options import RouterOptions
 from iosish.runtime.probing import Probing
 from iosish.runtime.rates import Rates
-from iosish.snapshot import Debugging, InterfaceState, Route, SessionState, Snapshot
+from iosish.runtime.reloading import Reloading
+from iosish.snapshot import Debugging, InterfaceState, PlannedReload, Route, SessionState, Snapshot
 
 #: A paste is reconciled when no line came for this long, or at the latest after the second time.
 QUIET_S, LATEST_S = 0.02, 0.5
@@ -56,6 +57,13 @@ class RouterHost:
         self.reloading = asyncio.Event()
         self.sessions: Callable[[Any], tuple[SessionState, ...]] = lambda mine: ()
         self.changed: Callable[[], None] = lambda: None
+        self.tell: Callable[[str], None] = lambda text: None
+        self._planned = Reloading(
+            lambda: self.now,
+            lambda mnemonic, text: self.say("SYS", 5, mnemonic, text),
+            lambda text: self.tell(text),
+            self.reloading.set,
+        )
         self.refused: tuple[str, ...] = ()
         self._loop = asyncio.get_running_loop()
         self._store = Store(options.startup_path, options.kept)
@@ -228,8 +236,19 @@ class RouterHost:
     def modified(self) -> bool:
         return self.config != self._saved
 
-    def reload(self) -> None:
+    def reload(self, by: str, reason: str) -> None:
+        self.say("SYS", 5, "RELOAD", f"Reload requested by {by}. Reload Reason: {reason}.")
         self.reloading.set()
+
+    def plan_reload(self, planned: PlannedReload) -> None:
+        self._planned.plan(planned)
+
+    def cancel_reload(self) -> bool:
+        return self._planned.cancel()
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now(self.config.timezone)
 
     # What is asked
 
@@ -287,6 +306,7 @@ class RouterHost:
         )
         text = f"System clock has been updated from {old} to {new}, configured from console by console."
         self.say("SYS", 6, "CLOCKUPDATE", text)
+        self._planned.clock_moved()
 
     async def _counters(self) -> PlaneCounters:
         plane = self.driver.plane
@@ -329,6 +349,7 @@ class RouterHost:
             drops=counters.drops,
             last_change=self._last_change,
             last_saved=self._last_saved,
+            planned_reload=self._planned.planned,
             from_startup=frozenset(
                 name
                 for name, interface in config.interfaces.items()

@@ -50,6 +50,7 @@ async def _serve(options: RouterOptions, grammar: Grammar) -> bool:
     server = Server(host, options.socket_path, host.status)
     host.sessions = server.sessions
     host.changed = server.changed
+    host.tell = server.tell
     output = _standard_output(host) if options.log_to is not None else None
     own_errors = _OwnErrors(host)
     logging.getLogger().addHandler(own_errors)

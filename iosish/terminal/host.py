@@ -15,7 +15,7 @@ from iosish.config.model import Config
 from iosish.files import Files
 from iosish.icmp.ping import PingRequest
 from iosish.icmp.traceroute import TracerouteRequest
-from iosish.snapshot import Debugging, Snapshot
+from iosish.snapshot import Debugging, PlannedReload, Snapshot
 
 
 class Texts(Protocol):
@@ -69,8 +69,18 @@ class Host(Protocol):
     def modified(self) -> bool:
         """Whether the running-config differs from what was saved."""
 
-    def reload(self) -> None:
+    def reload(self, by: str, reason: str) -> None:
         """Restart the router from its startup-config, as soon as the output of this session is out."""
+
+    def plan_reload(self, planned: PlannedReload) -> None:
+        """Reload later, in the place of what was planned before; all terminals are warned."""
+
+    def cancel_reload(self) -> bool:
+        """Whether a reload was planned, which is so no more."""
+
+    @property
+    def now(self) -> datetime:
+        """The router's wall clock, in its time zone."""
 
     async def snapshot(self, session: Any = None) -> Snapshot: ...
 

@@ -66,7 +66,7 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
         self._watchers: set[asyncio.Event] = set()
-        self._sessions: dict[Line, Session] = {}
+        self._sessions: dict[Line, TypedSession] = {}
         self._scripts: set[Session] = set()
 
     async def start(self) -> None:
@@ -96,6 +96,11 @@ class Server:
         """Tell the watchers; changes that come faster than they read become one."""
         for watcher in self._watchers:
             watcher.set()
+
+    def tell(self, text: str) -> None:
+        """Write to all terminals, whatever their sessions do."""
+        for session in self._sessions.values():
+            session.tell(text)
 
     def sessions(self, mine: Session | None = None) -> tuple[SessionState, ...]:
         """The sessions on lines, as `show users` lists them."""

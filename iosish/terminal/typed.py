@@ -247,16 +247,20 @@ class TypedSession(Session):
         if self._outlet.backlog() > LOG_BACKLOG_BYTES or len(self._held_log) >= HELD_LOG_LINES:
             self._log_lost += 1
             return False
+        self.tell(line)
+        return True
+
+    def tell(self, text: str) -> None:
+        """Text for whoever is at the terminal, on lines of its own; below a `--More--` it waits."""
         if self._page_shown:
-            self._held_log.append(line)
-            return True
+            self._held_log.append(text)
+            return
         self._tell_lost()
-        self._write_log(line)
+        self._write_log(text)
         if self._editing and not self._line_wiped and logs_synchronously(self.host.config, self.line):
             # Lines that come together are shown together, and what was being typed once below them.
             self._line_wiped = True
             asyncio.get_running_loop().call_soon(self._restore_line)
-        return True
 
     def _write_log(self, line: str) -> None:
         self.write(f"{line}\n" if self._at_line_start else f"\n{line}\n")

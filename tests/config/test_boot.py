@@ -9,6 +9,9 @@ import pytest
 
 from iosish.runtime.host import RouterHost
 from iosish.runtime.options import RouterOptions
+from iosish.terminal.scripted import ScriptedSession
+from iosish.terminal.session import CONSOLE
+from tests.terminal.router import Collected
 from tests.terminal.shipped import shipped_grammar
 
 WHOLE = "hostname R7\n!\ninterface Loopback0\n ip address 10.0.0.7 255.255.255.255\n!\nend\n"
@@ -73,3 +76,35 @@ def test_what_is_on_the_disk_is_what_is_shown(tmp_path: Path, monkeypatch: pytes
     host, _ = boot(tmp_path)
     file.write_text(WHOLE[:30])
     assert host.startup_config() == WHOLE  # what a reload would load
+
+
+def test_a_refused_line_is_logged_without_its_secret_and_shown_back_and_survives(tmp_path: Path) -> None:
+    file = tmp_path / "r7.cfg"
+    file.write_text(WHOLE.replace("!\nend", " ip adress 1.2.3.4\n!\ncrypto isakmp keys S3CRET address 10.0.0.1\nend"))
+    for _ in range(3):
+        host, said = boot(tmp_path, save=True)
+        assert len(said) == 3 and all("%IOSISH-4-CONFIG_REFUSED: startup-config line " in line for line in said[1:])
+        assert "in interface Loopback is refused: % Invalid input detected" in "".join(said)
+        assert "S3CRET" not in "".join(said) + str(host.refused)
+        assert "\n ip address 10.0.0.7 255.255.255.255\n ! refused: ip adress 1.2.3.4\n!\n" in host.running_config()
+        assert host.running_config().count("! refused: crypto isakmp keys S3CRET address 10.0.0.1\n") == 1
+        assert not host.modified
+
+
+def test_no_takes_a_refused_line_back_at_the_console(tmp_path: Path) -> None:
+    (tmp_path / "r7.cfg").write_text(WHOLE.replace("!\nend", " ip adress 1.2.3.4\n!\nfrobnicate it\nend"))
+
+    async def run() -> RouterHost:
+        host = RouterHost(
+            shipped_grammar(), RouterOptions("R7", tmp_path / "r7.cfg", tmp_path / "s", tmp_path / "state")
+        )
+        host.boot()
+        session = ScriptedSession(host, CONSOLE, Collected())
+        session.feed(b"configure terminal\nno frobnicate\ninterface Loopback0\nno ip adress 1.2.3.4\nno nothing\n")
+        session.end()
+        await session.run()
+        assert session.refused  # the last line
+        return host
+
+    host = asyncio.run(run())
+    assert "refused" not in host.running_config() and host.modified

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -25,7 +25,7 @@ from iosish.files import Files
 from iosish.icmp.ping import PingRequest
 from iosish.icmp.traceroute import TracerouteRequest
 from iosish.log.syslog import Listener, Moment, Syslog
-from iosish.snapshot import Debugging, Snapshot
+from iosish.snapshot import Debugging, PlannedReload, Snapshot
 from iosish.terminal import session as session_module
 from iosish.terminal.scripted import ScriptedSession
 from iosish.terminal.session import CONSOLE, Line
@@ -48,6 +48,7 @@ class Router:
         self.startup: str | None = None
         self.saved = 0
         self.reloads = 0
+        self.planned: PlannedReload | None = None
         self.left: list[str] = []
         self.cleared: list[tuple[str, dict[str, Any]]] = []
         self.pings: list[PingRequest] = []
@@ -99,8 +100,19 @@ class Router:
     async def erase(self) -> None:
         self.startup = None
 
-    def reload(self) -> None:
+    def reload(self, by: str, reason: str) -> None:
         self.reloads += 1
+
+    def plan_reload(self, planned: PlannedReload) -> None:
+        self.planned = planned
+
+    def cancel_reload(self) -> bool:
+        planned, self.planned = self.planned, None
+        return planned is not None
+
+    @property
+    def now(self) -> datetime:
+        return datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
     async def snapshot(self, session: Any = None) -> Snapshot:
         now = datetime(2026, 3, 1, 12, 0, 0)

@@ -77,17 +77,3 @@ async def write_erase(session: Session) -> None:
         session.refuse(f"%Error erasing nvram: ({error.strerror or error})\n")
         return
     session.write("[OK]\nErase of nvram: complete\n")
-
-
-async def reload(session: Session) -> None:
-    """`reload`: starts again from the startup-config."""
-    host = session.host
-    if host.modified and session.interactive:
-        answer = ""
-        while not ("yes".startswith(answer) or "no".startswith(answer)) or not answer:
-            answer = (await session.ask("System configuration has been modified. Save? [yes/no]: ")).lower()
-        if "yes".startswith(answer) and not await write_memory(session):
-            return
-    if await session.confirm("Proceed with reload?"):
-        session.ended = True
-        host.reload()
