@@ -17,7 +17,6 @@ from iosish.cli import banner
 from iosish.cli.enter import TOP, enter, find
 from iosish.cli.grammar import Grammar
 from iosish.cli.matcher import Failure, Match, match, walk
-from iosish.cli.tokens import word_end
 from iosish.config import refused as refused_lines
 from iosish.config.draft import Draft, Section
 from iosish.config.interface_name import kind
@@ -59,14 +58,8 @@ class Line:
 
     @property
     def told(self) -> str:
-        """The line for where others may read it (a journal, the state of a lab): up to where a secret may follow.
-
-        What stands behind a word that nobody understood may be one too.
-        """
-        if self.column is None or not self.reason.startswith(("% Invalid", "belongs to")):
-            return up_to_secret(self.text)
-        end = word_end(self.text, self.column)
-        return up_to_secret(self.text[:end]) + (" ..." if self.text[end:].strip() else "")
+        """The line for where others may read it (a journal, the state of a lab): up to where a secret may follow."""
+        return up_to_secret(self.text, mistyped=self.verdict == REFUSED)
 
     @property
     def unquoted(self) -> str:

@@ -53,11 +53,16 @@ def unseal6(sealed: str) -> str | None:
     return unseal7(sealed.removeprefix(_MARK_6)) if sealed.startswith(_MARK_6) else None
 
 
-def up_to_secret(line: str) -> str:
-    """A line for where others may read it: as far as a secret may follow, also behind a word that was cut short."""
+def up_to_secret(line: str, mistyped: bool = False) -> str:
+    """A line for where others may read it: as far as a secret may follow, also behind a word that was cut short.
+
+    `mistyped`: it was refused, and its words may be longer than they should be.
+    """
     words = line.split()
     for place, word in enumerate(words[:-1]):
-        if len(word) >= _SHORTEST_WORD and any(name.startswith(word.lower()) for name in _BEFORE_SECRET):
+        low = word.lower()
+        short = len(word) >= _SHORTEST_WORD and any(name.startswith(low) for name in _BEFORE_SECRET)
+        if short or (mistyped and low.startswith(_BEFORE_SECRET)):
             return " ".join([*words[: place + 1], "..."])
     return " ".join(words)
 

@@ -185,6 +185,7 @@ def test_bytes_that_are_no_text_are_replaced_where_text_may_stand(grammar: Gramm
     [
         ("nonsense here", "nonsense here"),
         ("crypto isakmp key S3CRET adress 10.0.0.1", "crypto isakmp key ..."),
+        ("crypto isakmp keys S3CRET", "crypto isakmp keys ..."),
         ("crypto isakmp keepalive 5", "crypto isakmp keepalive 5"),
         ("crypto isakmp key", "crypto isakmp key"),
         ("ip nhrp authentication S3CRET too", "ip nhrp authentication ..."),
