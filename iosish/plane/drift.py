@@ -12,7 +12,7 @@ from iosish.plane.plan import Step
 #: Things that one log line names.
 NAMED_MAX = 4
 #: A thing that somebody undoes again and again is put back at once so often, then less and less often.
-AT_ONCE, FIRST_S, MOST_S, CALM_S = 5, 0.5, 30.0, 60.0
+AT_ONCE, FIRST_S, MOST_S, CALM_S = 8, 0.5, 30.0, 5.0
 
 
 class Healing:

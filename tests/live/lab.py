@@ -38,6 +38,19 @@ def until(found: Callable[[], T], what: str, ceiling_s: float = CEILING_S) -> T:
     return result
 
 
+def ask(path: Path, request: str) -> bytes:
+    """What a router's socket answers; nothing while the router is not there."""
+    answer = b""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(CEILING_S)
+        connection.connect(str(path))
+        connection.sendall(request.encode())
+        connection.shutdown(socket.SHUT_WR)
+        while data := connection.recv(65536):
+            answer += data
+    return answer
+
+
 class Lab(Laboratory):
     """A lab under a random name, with a state folder of its own. It ends by `close`, or with this process."""
 
@@ -74,15 +87,7 @@ class Lab(Laboratory):
         return found
 
     def _ask(self, router: str, request: str) -> bytes:
-        answer = b""
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(CEILING_S)
-            connection.connect(str(self.socket(router)))
-            connection.sendall(request.encode())
-            connection.shutdown(socket.SHUT_WR)
-            while data := connection.recv(65536):
-                answer += data
-        return answer
+        return ask(self.socket(router), request)
 
     def peers(self, router: str) -> dict[str, tuple[str, str, str]]:
         """`show dmvpn` by tunnel address: NBMA address, state, attribute."""

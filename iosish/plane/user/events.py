@@ -103,7 +103,8 @@ class Events:
                 continue  # not from the kernel
             for kind, sender, body in _messages(data):
                 if sender != self._own or kind == _GETNEIGH:
-                    self._take(kind, body, news)
+                    with suppress(struct.error):  # it is too short for what it should be
+                        self._take(kind, body, news)
         return news
 
     def _take(self, kind: int, body: memoryview, news: News) -> None:

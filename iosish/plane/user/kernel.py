@@ -203,6 +203,8 @@ class Kernel:
                 await netlink.link("set", index=self.indexes[device], address=plan.TUNNEL_MAC)
             case plan.SetMtu(device=str(device), mtu=mtu):
                 await netlink.link("set", index=self.indexes[device], mtu=mtu)
+                if device in self._descriptors:
+                    settings.put(settings.without_ipv6(device))
             case plan.AddAddress(device=str(device), address=address):
                 await netlink.addr(
                     "replace", index=self.indexes[device], address=str(address.ip), prefixlen=address.network.prefixlen

@@ -52,7 +52,8 @@ from iosish.plane.user.packet_sockets import PacketSockets
 #: What failed is tried again, later and later; at once when the kernel says that something of ours changed.
 RETRY_FIRST_S, RETRY_MOST_S = 0.5, 30.0
 #: The kernel is looked at so often as soon as it says that something of ours changed, then at most so often a second.
-LOOKS_AT_ONCE, LOOK_FIRST_S, LOOK_MOST_S, CALM_S = 10, 0.05, 1.0, 2.0
+LOOKS_AT_ONCE, LOOK_FIRST_S, LOOK_MOST_S, CALM_S = 20, 0.05, 0.5, 1.0
+CONTESTED = "somebody changes it again and again"
 #: How often the settings of the kernel are looked at, and those of how many devices then.
 SETTINGS_EVERY_S, SETTINGS_OF = 1.0, 64
 #: Log lines about steps that failed, at once, and addresses of others that are kept in mind.
@@ -404,21 +405,23 @@ class UserPlane:
         observed = await self._observe()
         self._name_devices(desired, observed)
         self._listen(desired, observed)
-        drifted, healed = self._drifted(observed), list[Step]()
-        self._reasons.clear()
-        self._broken.clear()
+        drifted, healed, left = self._drifted(observed), list[Step](), set[Step]()
         steps = plan(desired, observed, self._owned(), self._devices)
         for _ in range(PASSES):
-            if not steps:
+            if set(steps) <= left:
                 break
-            whole = await self._apply_steps(desired, observed, steps, drifted, healed)
+            self._reasons.clear()
+            self._broken.clear()
+            done, left = await self._apply_steps(desired, observed, steps, drifted)
+            healed += [step for step in done if step in drifted]
             observed = await self._observe()
             steps = plan(desired, observed, self._owned(), self._devices)
-            if not whole:
-                break
             if desired is self._applied:
                 drifted |= set(steps)  # what went along with something else
-        self._undone = frozenset(steps)
+        if not steps:
+            self._reasons.clear()
+            self._broken.clear()
+        self._undone = frozenset(left - drifted)
         self._owned_routes &= {route.network for route in desired.routes if not route.guard}
         self._listen(desired, observed)
         self._clamp(desired, observed)
@@ -440,32 +443,24 @@ class UserPlane:
         return {step for step in steps if step.device is None or step.device in self._seen} - self._undone
 
     async def _apply_steps(
-        self, desired: Desired, observed: Observed, steps: Iterable[Step], drifted: set[Step], healed: list[Step]
-    ) -> bool:
-        """Do the steps. What of it is drift is noted in `healed`. Tells whether all was done."""
+        self, desired: Desired, observed: Observed, steps: Iterable[Step], drifted: set[Step]
+    ) -> tuple[list[Step], set[Step]]:
+        """Do the steps. Gives those that are done, and those that failed, have to wait, or hang on one of these."""
         failed: set[str | None] = set()
-        whole = True
+        done, left = list[Step](), set[Step]()
         for step in steps:
-            if step.device is not None and step.device in failed:
-                continue
             if isinstance(step, RemoveGuard) and desired is self._unasked:
                 continue  # of a life before this one: it goes on guarding
-            ready_at = self._healing.ready_at(step) if step in drifted else 0.0
-            if ready_at > self._loop.time():
-                self._again_at = min(self._again_at, ready_at)
-                whole = False
-                if isinstance(step, LINK_STEPS):
-                    failed.add(step.device)
-                    self._broken.add(step.device or "")
-                    self._reasons[step.device or ""] = "changed from outside again and again"
+            if step.device is not None and step.device in failed:
+                left.add(step)
                 continue
             try:
+                self._wait_with(step, drifted)
                 await self._kernel.apply(step)
                 self._note(step, observed)
-                if step in drifted:
-                    healed.append(step)
+                done.append(step)
             except kernel.StepError as error:
-                whole = False
+                left.add(step)
                 self._reasons[step.device or ""] = str(error)
                 if isinstance(step, AddGuard):
                     # Without all guards no protected tunnel is touched.
@@ -475,7 +470,14 @@ class UserPlane:
                 if isinstance(step, LINK_STEPS):
                     failed.add(step.device)
                     self._broken.add(step.device or "")
-        return whole
+        return done, left
+
+    def _wait_with(self, step: Step, drifted: set[Step]) -> None:
+        """Raises StepError for what is undone again and again, while it is not yet time to put it back."""
+        ready_at = self._healing.ready_at(step) if step in drifted else 0.0
+        if ready_at > self._loop.time():
+            self._again_at = min(self._again_at, ready_at)
+            raise kernel.StepError(CONTESTED)
 
     def _clamp(self, desired: Desired, observed: Observed) -> None:
         clamps: dict[str, int] = {}
@@ -494,7 +496,8 @@ class UserPlane:
         names = {device: name for name, device in self._devices.items()}
         self._healing.done(healed, names, self._loop.time())
         # What keeps a link down is logged with its state.
-        complaints = frozenset(why for device, why in self._reasons.items() if device not in self._broken)
+        told_elsewhere = {CONTESTED, *(self._reasons[device] for device in self._broken if device in self._reasons)}
+        complaints = frozenset(self._reasons.values()) - told_elsewhere
         for why in sorted(complaints - self._complained)[:COMPLAINTS_MAX]:
             self._sink.noticed(LogEvent("IOSISH", 3, "APPLY", f"{why}; it is tried again"))
         self._complained = complaints

@@ -17,12 +17,12 @@ _TUNNEL = {
     "ipv4/conf/{}/send_redirects": 0,
     "ipv4/conf/{}/rp_filter": 0,
     "ipv4/conf/{}/accept_local": 1,  # ICMP errors that the forwarder gives back carry our own address
-    "ipv6/conf/{}/disable_ipv6": 1,
     "ipv4/neigh/{}/app_solicit": 3,
     "ipv4/neigh/{}/mcast_solicit": 0,
     "ipv4/neigh/{}/ucast_solicit": 0,
 }
-_LOOPBACK = {"ipv6/conf/{}/disable_ipv6": 1}
+#: The kernel forgets it when the MTU was too small for IPv6.
+_WITHOUT_IPV6 = {"ipv6/conf/{}/disable_ipv6": 1}
 FORWARDING: Mapping[str, int] = {"ipv4/ip_forward": 1}
 NAMESPACE: Mapping[str, int] = {
     "ipv4/conf/all/send_redirects": 0,
@@ -38,8 +38,13 @@ NAMESPACE: Mapping[str, int] = {
 
 def of_device(device: str, kind: LinkKind) -> dict[str, int]:
     """What a device of ours needs, by path below /proc/sys/net."""
-    settings = _TUNNEL if kind is LinkKind.TUNNEL else _LOOPBACK
+    settings = {**_TUNNEL, **_WITHOUT_IPV6} if kind is LinkKind.TUNNEL else _WITHOUT_IPV6
     return {path.format(device): value for path, value in settings.items()}
+
+
+def without_ipv6(device: str) -> dict[str, int]:
+    """What a device of ours needs once more after each change of its MTU."""
+    return {path.format(device): value for path, value in _WITHOUT_IPV6.items()}
 
 
 def put(settings: Mapping[str, int]) -> dict[str, int]:
