@@ -18,6 +18,7 @@ from iosish.forwarding.tables import Tunnel
 from iosish.plane.plan import LINK_STEPS, AddGuard, Device, Observed, Step, plan
 from iosish.plane.user import UserPlane, kernel
 from iosish.plane.user import plane as plane_module
+from iosish.plane.user.events import Concern
 from tests.user_plane.paper_kernel import PaperKernel
 
 CEILING_S = 10.0
@@ -91,7 +92,7 @@ class Bench:
         self.kernel = Faulty()
         self.plane = UserPlane(self.sink, {})
         self.plane._kernel = cast("kernel.Kernel", self.kernel)
-        self.plane._events = Mock()
+        self.plane._events = Mock(concern=Concern())
         self.plane._mss_clamp = Mock(drifted=False, apply=Mock(return_value={}))
         self.plane._forward = Mock()  # type: ignore[method-assign] # the settings of this machine are none of ours
 
