@@ -94,6 +94,9 @@ class LogServers:
         self._count += 1
         settings = self._config.logging
         for sender in self._senders.values():
+            if sender.full:
+                sender.lose()
+                continue
             sender.put(
                 datagram(
                     record,
@@ -133,7 +136,7 @@ class LogServers:
 
 
 class _Sender(ABC):
-    """The way to one server. `taken` counts the lines that were put, sent or not."""
+    """The way to one server. `taken` counts the lines that were for it, sent or not; put none while it is `full`."""
 
     def __init__(self, target: Target, say: Say) -> None:
         self.target = target
@@ -146,12 +149,18 @@ class _Sender(ABC):
         self._retry_s = RETRY_FIRST_S
         self._task = asyncio.get_running_loop().create_task(self._run())
 
+    @property
+    def full(self) -> bool:
+        return len(self._queue) >= QUEUE_LINES
+
+    def lose(self) -> None:
+        """Count a line that finds no room."""
+        self.taken += 1
+        self.dropped += 1
+        self._untold += 1
+
     def put(self, line: bytes) -> None:
         self.taken += 1
-        if len(self._queue) >= QUEUE_LINES:
-            self.dropped += 1
-            self._untold += 1
-            return
         self._queue.append(line)
         self._news.set()
 

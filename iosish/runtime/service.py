@@ -91,7 +91,7 @@ def _standard_output(host: RouterHost) -> StandardOutput:
         host.say("SYS", 3, "LOGGER_DROPPED", f"System dropped {lines} messages to standard output.")
 
     def write(record: LogRecord, written: str) -> None:
-        output.write(as_json(record, host.hostname) if host.options.log_to == "json" else written)
+        output.write(lambda: as_json(record, host.hostname) if host.options.log_to == "json" else written)
 
     output = StandardOutput(1, lost)
     host.log.follow(write)

@@ -45,14 +45,14 @@ class StandardOutput:
         except OSError:
             return -1
 
-    def write(self, line: str) -> None:
-        """Write a line; gives up on it when too much waits already."""
-        data = line.encode("utf-8", "replace") + b"\n"
+    def write(self, line: Callable[[], str]) -> None:
+        """Write a line; gives up on it, before it is made, when too much waits already."""
         if self._descriptor < 0:
             return
-        if self._bytes + len(data) > LIMIT_BYTES:
+        if self._bytes >= LIMIT_BYTES:
             self._untold += 1
             return
+        data = line().encode("utf-8", "replace") + b"\n"
         self._lines.append(data)
         self._bytes += len(data)
         if not self._waiting:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_a_line_is_there_at_once() -> None:
     async def run() -> None:
         read_end, write_end = os.pipe()
         output = StandardOutput(write_end, lambda lines: None)
-        output.write("one")
+        output.write(lambda: "one")
         assert read_all(read_end) == b"one\n"
         output.close()
         assert os.get_blocking(write_end)  # others share it
@@ -56,7 +57,7 @@ def test_a_reader_that_stands_still_costs_no_time_and_is_told_what_it_missed(
             read_end, write_end = (one.detach() for one in pair)
         output = StandardOutput(write_end, lost.put_nowait)
         for number in range(2000):
-            output.write(f"{number} {LINE}")
+            output.write(partial("{} {}".format, number, LINE))
         data, missed = b"", 0
         async with asyncio.timeout(CEILING_S):
             while not missed:
@@ -80,10 +81,10 @@ def test_a_reader_that_has_gone_is_harmless(later: bool) -> None:
         output = StandardOutput(write_end, lambda lines: None)
         if later:
             for _ in range(200):
-                output.write(LINE)  # more than the pipe holds
+                output.write(lambda: LINE)  # more than the pipe holds
         os.close(read_end)
         for _ in range(3):
-            output.write("too late")
+            output.write(lambda: "too late")
             await asyncio.sleep(0)
         output.close()
 
@@ -100,5 +101,5 @@ def test_a_file_and_no_descriptor_at_all(tmp_path: Path) -> None:
         write(closed)
         closed.close()
 
-    asyncio.run(run(lambda output: output.write("one")))
+    asyncio.run(run(lambda output: output.write(lambda: "one")))
     assert (tmp_path / "log").read_text() == "one\n"
