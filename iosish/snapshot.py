@@ -12,6 +12,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
+from iosish.capture.state import CaptureState
 from iosish.config.model import DATETIME_MSEC, Config, Timestamps
 from iosish.desired import ArpEntry, Desired, LinkState
 from iosish.forwarding.tables import InterfaceCounters
@@ -176,6 +177,7 @@ class Snapshot:
     last_change: tuple[datetime, str] | None = None
     last_saved: datetime | None = None
     planned_reload: PlannedReload | None = None
+    captures: tuple[CaptureState, ...] = ()
 
     @property
     def like_12_4(self) -> bool:

@@ -10,8 +10,8 @@ import struct
 import sys
 import time
 
+from iosish.capture import pcapng
 from iosish.config import interface_name
-from iosish.lab import pcapng
 from iosish.lab.ask import ask_lab
 from iosish.lab.inside import enter
 from iosish.lab.places import Running, Trouble
@@ -50,7 +50,7 @@ def capture(lab: Running, router: str, interface: str) -> int:
     with _listen(device_name(chosen)) as tap, contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         out = sys.stdout.buffer
-        out.write(pcapng.header(f"{name} {interface_name.short(chosen)}", SNAP_LENGTH))
+        out.write(pcapng.header([pcapng.Interface(f"{name} {interface_name.short(chosen)}", snap_length=SNAP_LENGTH)]))
         out.flush()
         _copy(tap, out.fileno())
     os._exit(0)  # without a flush into a pipe that may be closed

@@ -47,6 +47,11 @@ _FLAGS = {
 }
 
 
+def flag_names(kind: PacketType, flags: int) -> Iterator[str]:
+    """The names of the flags of an `Exchange` that are set."""
+    return (name for bit, name in _FLAGS.get(kind, ()) if flags & bit)
+
+
 def sent(verb: str, interface: str, peer: Address, packet: Packet, octets: int, framed: int) -> Iterator[str]:
     """A packet leaves; `verb` is "Send" or "Forwarding". `framed`: its octets with outer IP and GRE."""
     yield f"NHRP: Attempting to send packet via DEST {packet.destination}"
@@ -79,7 +84,7 @@ def dump(packet: Packet, octets: bytes) -> Iterator[str]:
     body = packet.body
     match body:
         case Exchange():
-            flags = "".join(f"{name} " for bit, name in _FLAGS.get(packet.type, ()) if body.flags & bit)
+            flags = "".join(f"{name} " for name in flag_names(packet.type, body.flags))
             yield f' (M) flags: "{flags}", reqid: {body.request_id}'
         case Fault():
             known = body.code in set(ErrorCode)

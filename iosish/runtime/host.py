@@ -29,6 +29,7 @@ from iosish.icmp.ping import Ping, PingRequest
 from iosish.icmp.traceroute import Traceroute, TracerouteRequest
 from iosish.interfaces import held
 from iosish.log.syslog import Listener, Moment, Syslog
+from iosish.runtime.capturing import Capturing
 from iosish.runtime.clock import Clock, monotonic
 from iosish.runtime.counting import Counting
 from iosish.runtime.driver import Driver
@@ -54,6 +55,7 @@ class RouterHost:
         self.clock = Clock()
         self.rates = Rates()
         self.driver = Driver(self._event, self._changed)
+        self.captures = Capturing(self.driver, self._event).captures
         self.reloading = asyncio.Event()
         self.sessions: Callable[[Any], tuple[SessionState, ...]] = lambda mine: ()
         self.changed: Callable[[], None] = lambda: None
@@ -357,6 +359,7 @@ class RouterHost:
             ),
             board_id=f"IOSISH{zlib.crc32(str(self.options.state_dir).encode()):08X}",
             machine=os.uname().machine,
+            captures=self.captures.state(),
         )
 
     def _interfaces(self, counters: Mapping[str, InterfaceCounters]) -> dict[str, InterfaceState]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from ipaddress import IPv4Address
 from typing import Any, Protocol
 
+from iosish.capture.captures import Captures
 from iosish.cli.grammar import Grammar
 from iosish.cli.matcher import Match
 from iosish.config.draft import Section
@@ -31,6 +32,7 @@ class Host(Protocol):
 
     grammar: Grammar
     files: Files
+    captures: Captures
 
     @property
     def config(self) -> Config:

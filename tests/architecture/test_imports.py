@@ -25,6 +25,20 @@ ROOMS: dict[str, set[str]] = {
     "iosish.files": {"iosish.atomic"},
     "iosish.desired": {"iosish.engine", "iosish.forwarding.tables", "iosish.ipsec.sa"},
     "iosish.cli": {"iosish.config", "iosish.resources"},
+    # packets that pass: kept, matched, read, written
+    "iosish.capture": {
+        "iosish.config.interface_name",
+        "iosish.desired",
+        "iosish.engine",
+        "iosish.forwarding",
+        "iosish.ike.errors",
+        "iosish.ike.packet",
+        "iosish.nhrp.cie",
+        "iosish.nhrp.debug",
+        "iosish.nhrp.extensions",
+        "iosish.nhrp.packet",
+        "iosish.nhrp.wire",
+    },
     # engines: their own package and the surface of all engines, never each other
     "iosish.nhrp": {"iosish.engine", "iosish.deadlines", "iosish.rate_limit", "iosish.config.model"},
     "iosish.icmp": {"iosish.engine", "iosish.config.model"},
@@ -37,6 +51,7 @@ ROOMS: dict[str, set[str]] = {
     },
     # what is shown: values only
     "iosish.snapshot": {
+        "iosish.capture.state",
         "iosish.config.model",
         "iosish.desired",
         "iosish.forwarding.tables",
@@ -46,6 +61,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "iosish.show": {
         "iosish.snapshot",
+        "iosish.capture",
         "iosish.config.crypto",
         "iosish.config.model",
         "iosish.config.interface_name",
@@ -129,6 +145,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.rate_limit",
     },
     "iosish.terminal": {
+        "iosish.capture",
         "iosish.cli",
         "iosish.config",
         "iosish.files",
@@ -138,6 +155,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.snapshot",
     },
     "iosish.runtime": {
+        "iosish.capture",
         "iosish.cli",
         "iosish.config",
         "iosish.desired",
@@ -161,6 +179,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.terminal",
     },
     "iosish.lab": {
+        "iosish.capture.pcapng",
         "iosish.atomic",
         "iosish.cli",
         "iosish.config",

@@ -73,7 +73,9 @@ SCREENS = {
   error   NHRP errors
   packet  NHRP activity
   <cr>""",
-    ("enable", "no "): "  debug  Debugging functions (see also 'undebug')",
+    ("enable", "no "): """\
+  debug    Debugging functions (see also 'undebug')
+  monitor  Monitoring different system events""",
     ("exec", "show dmvpn peer "): """\
   nbma    By its NBMA address
   tunnel  By its tunnel address""",

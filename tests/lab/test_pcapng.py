@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.utils import RawPcapNgReader
 
-from iosish.lab import pcapng
+from iosish.capture import pcapng
 from iosish.lab.capture import full_name
 from iosish.lab.places import Trouble
 
@@ -25,7 +25,7 @@ from iosish.lab.places import Trouble
     )
 )
 def test_frames_come_back_with_their_times(frames: list[tuple[bytes, int, int]]) -> None:
-    file = pcapng.header("R5 Fa0/1", 65535) + b"".join(pcapng.packet(*frame) for frame in frames)
+    file = pcapng.header([pcapng.Interface("R5 Fa0/1")]) + b"".join(pcapng.packet(*frame) for frame in frames)
     found: list[tuple[bytes, Any]] = list(RawPcapNgReader(io.BytesIO(file)))  # type: ignore[arg-type] # takes files too
     assert [data for data, _ in found] == [data for data, _, _ in frames]
     for (_, metadata), (_, at_ns, _) in zip(found, frames, strict=True):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from iosish.capture.captures import Captures
 from iosish.cli import grammar as grammar_module
 from iosish.cli.enter import enter
 from iosish.cli.grammar import Grammar
@@ -21,6 +22,7 @@ from iosish.cli.notation import compile_files
 from iosish.config import refused
 from iosish.config.draft import Draft, Section
 from iosish.config.model import Config
+from iosish.engine import LogEvent
 from iosish.files import Files
 from iosish.icmp.ping import PingRequest
 from iosish.icmp.traceroute import TracerouteRequest
@@ -56,7 +58,15 @@ class Router:
         self.modified = False
         self.disk_full = False
         self.pinging = asyncio.Event()
+        self.watched: frozenset[str] = frozenset()
+        self.captures = Captures(self)
         self.syslog = Syslog(lambda: Moment(datetime(2026, 3, 1, 12, 0, 0), False, 0.0))
+
+    def watch(self, interfaces: frozenset[str]) -> None:
+        self.watched = interfaces
+
+    def later(self, delay_s: float, do: Callable[[], None]) -> Callable[[], object]:
+        return lambda: None
 
     @property
     def config(self) -> Config:
@@ -75,8 +85,11 @@ class Router:
         self.left.append(by)
         self.log(f"Configured from {source} by {by}")
 
-    def log(self, text: str) -> None:
-        self.syslog.message("SYS", 5, "CONFIG_I", text)
+    def log(self, event: LogEvent | str) -> None:
+        if isinstance(event, LogEvent):
+            self.syslog.message(event.facility, event.severity, event.mnemonic, event.text)
+        else:
+            self.syslog.message("SYS", 5, "CONFIG_I", event)
 
     def running_config(self) -> str:
         lines = [f"!\nversion 15.9\n!\nhostname {self.config.hostname}\n!"]
@@ -119,7 +132,13 @@ class Router:
         history = session.history.lines if session else ()
         snapshot = Snapshot(self.config, 0.0, now, False, 0.0, now, "memory", "Linux", 1, history=history)
         syslog = self.syslog
-        return replace(snapshot, log=syslog.records(), log_counters=syslog.counters(), debugging=syslog.debugging)
+        return replace(
+            snapshot,
+            log=syslog.records(),
+            log_counters=syslog.counters(),
+            debugging=syslog.debugging,
+            captures=self.captures.state(),
+        )
 
     async def ping(self, request: PingRequest, abort: asyncio.Event) -> AsyncGenerator[str, None]:
         self.pings.append(request)
