@@ -18,9 +18,10 @@ import pytest
 
 from tests.lab.laboratory import CEILING_S, ENDS_WITH_US, IOSISH, Laboratory
 from tests.live.conftest import lab_of
-from tests.live.crypto import expect_encrypted_cloud
+from tests.live.crypto import PROTECTED, expect_encrypted_cloud, leaks_since, sending
 from tests.live.drift import DRIFTS, FOREIGN, Space
-from tests.live.lab import HUB, ask, until
+from tests.live.lab import HUB, Lab, ask, until
+from tests.live.wire_watch import ESP, WireWatch
 from tests.user_plane.node import Namespace, cabled
 
 pytestmark = pytest.mark.live
@@ -69,14 +70,19 @@ class Subject:
 
 
 @pytest.fixture(scope="module")
-def in_a_lab() -> Iterator[Subject]:
-    """R2 of the encrypted lab."""
+def encrypted() -> Iterator[Lab]:
     for lab in lab_of("running-configs/dmvpn-ipsec"):
         lab.configure("R2", "interface Tunnel0\n ip nhrp registration timeout 2" + BEHIND)
         expect_encrypted_cloud(lab)
-        with Namespace() as elsewhere:
-            space = Space(f"iosish-{lab.name}-R2", "Fa0-0", elsewhere.name)
-            yield _subject(space, partial(lab.look, "R2"))
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def in_a_lab(encrypted: Lab) -> Iterator[Subject]:
+    """R2 of the encrypted lab."""
+    with Namespace() as elsewhere:
+        space = Space(f"iosish-{encrypted.name}-R2", "Fa0-0", elsewhere.name)
+        yield _subject(space, partial(encrypted.look, "R2"))
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +164,43 @@ def test_what_drifts_is_put_back(subject: Subject, what: str) -> None:
     assert 1 <= len(said) <= drift.lines and re.search(drift.says, said[0]), said
     for line in drift.stays:
         space.ip(f"route del {line.removeprefix('route ').replace(' linkdown', '')}")
+
+
+#: What could let something out: the tunnel, what leads into it, what guards it, what it leaves by.
+EXPOSED = ("tunnel device deleted", "tunnel device down", "tunnel address deleted", "route over the tunnel", "guard")
+EXPOSED += ("neighbors flushed", "uplink down", "tunnel device renamed")
+
+
+def test_nothing_readable_leaves_while_it_heals(encrypted: Lab, in_a_lab: Subject) -> None:
+    """Senders inside go on; what each drift takes away is missing only for a moment, and guards hold meanwhile."""
+    encrypted.configure("R1", "ip route 10.3.3.3 255.255.255.255 Null0")  # else the hub sends it on in the clear
+    until(lambda: in_a_lab.space.pings(HUB), "the tunnel carries packets")
+    began = time.time()
+    with sending(encrypted, {"R2": (HUB, "192.168.0.99", "10.3.3.3")}), WireWatch(encrypted) as watch:
+        for what in EXPOSED:
+            lines = len(in_a_lab.healed())
+            DRIFTS[what].happen(in_a_lab.space)
+            until(lambda lines=lines: len(in_a_lab.healed()) > lines, what, BACK_WITHIN_S)  # type: ignore[misc]
+        until(lambda: in_a_lab.space.pings(HUB), "the tunnel carries packets")
+        assert watch.count(lambda packet: packet.protocol == ESP and packet.at > began) > 0
+        leaks = leaks_since(watch, dict.fromkeys(PROTECTED, began))
+        assert not leaks, "\n".join(leaks[:20])
+
+
+def test_an_uplink_that_comes_back_with_another_address(on_a_host: Subject) -> None:
+    """Its own address is put back, the other one stays and is told."""
+    space = on_a_host.space
+    until(lambda: space.pings(HUB), "the tunnel carries packets")
+    lines = len(on_a_host.healed())
+    space.ip("link set {uplink} netns {elsewhere}")
+    until(lambda: "down" in on_a_host.look("show ip interface brief | include Tunnel0"), "the tunnel is down")
+    back = ["ip", "-n", space.elsewhere, "link", "set", space.uplink, "netns", space.name]
+    subprocess.run(back, check=True)
+    space.ip("addr add 172.31.9.9/24 dev {uplink}")
+    wanted = {f"addr {space.uplink} 172.16.25.2/30", f"addr {space.uplink} 172.31.9.9/24"}
+    until(lambda: wanted <= space.kernel() and space.is_up(space.uplink), "the address", BACK_WITHIN_S)
+    until(lambda: len(on_a_host.healed()) > lines, "the log line", BACK_WITHIN_S)
+    until(lambda: space.pings(HUB), "packets pass again")
+    stranger = "FastEthernet0/0 has an address that is not in its config and stays: 172.31.9.9/24"
+    assert on_a_host.said("FOREIGN_ADDRESS").count(stranger) == 1
+    assert len(on_a_host.healed()) - lines <= 2  # it may be seen before it has all
