@@ -52,7 +52,7 @@ class LargeIn:
     ) -> ReceivedRun | list[Received] | None:
         """Rows of ESP (SPI first) likewise, in UDP if there are `udp_ports`."""
         matrix = arrived.matrix[first:end]
-        spi, _ = HEADER.unpack(matrix[0, : HEADER.size].tobytes())
+        spi, sequence = HEADER.unpack(matrix[0, : HEADER.size].tobytes())
         sa = self._rules.protection.inbound(spi)
         if sa is None or source != sa.peer or destination != sa.local or (udp_ports is not None) != sa.in_udp:
             return None
@@ -64,7 +64,8 @@ class LargeIn:
         run = self._take_in(sa.gre_source, sa.gre_destination, frames, sa, now)
         if run is not None:
             return run
-        return [one for frame in frames if (one := self._rules.take_opened(sa, frame.tobytes(), now)) is not None]
+        taken = (self._rules.take_opened(sa, frame.tobytes(), now, at) for at, frame in enumerate(frames, sequence))
+        return [received for received in taken if received is not None]
 
     def _take_in(
         self, source: bytes, destination: bytes, frames: Matrix, sa: InboundSa | None, now: float

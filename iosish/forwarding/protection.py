@@ -173,10 +173,10 @@ class Protection:
         self._count(_DROPS[reason])
         self._tell((reason, destination, source, spi, sequence))
 
-    def note_identity(self, sa: InboundSa) -> None:
-        """What came by this SA, the last packet, is not for a tunnel that it protects."""
+    def note_identity(self, sa: InboundSa, sequence: int) -> None:
+        """What came by this SA, when it had got to this number, is not for a tunnel that it protects."""
         sa.counters.identity_errors += 1
-        self._tell(("identity", sa.local, sa.peer, sa.sa.spi, sa.counters.sequence))
+        self._tell(("identity", sa.local, sa.peer, sa.sa.spi, sequence))
 
     def _tell(self, refused: EspRefused) -> None:
         if len(self._refused) < REFUSED_MAX:

@@ -274,14 +274,15 @@ class Forwarder:
         opened = self.protection.open(source, destination, packet, now, udp_ports is not None)
         if opened is None:
             return None
-        return self.take_opened(*opened, now)
+        sa, frame = opened
+        return self.take_opened(sa, frame, now, sa.counters.sequence)
 
-    def take_opened(self, sa: InboundSa, frame: Packet, now: float) -> Received | None:
-        """A GRE packet that came by an SA; None when it was dropped."""
-        return self._take_in(sa.gre_source, sa.gre_destination, frame, sa, now)
+    def take_opened(self, sa: InboundSa, frame: Packet, now: float, sequence: int) -> Received | None:
+        """A GRE packet that came by an SA, which had got to this sequence number; None when it was dropped."""
+        return self._take_in(sa.gre_source, sa.gre_destination, frame, sa, now, sequence)
 
     def _take_in(
-        self, source: bytes, destination: bytes, frame: Packet, sa: InboundSa | None, now: float
+        self, source: bytes, destination: bytes, frame: Packet, sa: InboundSa | None, now: float, sequence: int = 0
     ) -> Received | None:
         """GRE, in the clear or out of an SA."""
         try:
@@ -302,7 +303,7 @@ class Forwarder:
             if state.tunnel.crypto_map is not None:
                 return self._refuse("not protected", state, source)
         elif sa.crypto_map != state.tunnel.crypto_map:
-            self.protection.note_identity(sa)
+            self.protection.note_identity(sa, sequence)
             return self._refuse("invalid identity", state, source)
         payload = bytes(frame[start:])
         counters = state.counters

@@ -100,7 +100,7 @@ class Receiver:
     def runs(self, number: int, fields: slice) -> Iterator[tuple[int, int]]:
         """The slots of packets that came one after the other and are alike: first, and one behind the last.
 
-        Alike are their lengths, senders, control messages, and some octets of theirs.
+        Alike are their lengths, senders, control messages, the first octet, and some more.
         """
         if number == 1:
             yield 0, 1
@@ -108,6 +108,7 @@ class Receiver:
         headers = self._headers[:number]
         breaks = (headers[1:, _CONTROL_LENGTH:] != headers[:-1, _CONTROL_LENGTH:]).any(axis=1)
         breaks |= (self._meta[1:number] != self._meta[: number - 1]).any(axis=1)
+        breaks |= self._slots[1:number, 0] != self._slots[: number - 1, 0]
         breaks |= (self._slots[1:number, fields] != self._slots[: number - 1, fields]).any(axis=1)
         start = 0
         for end in [*(np.flatnonzero(breaks) + 1).tolist(), number]:

@@ -1,0 +1,58 @@
+"""A burst taken in together comes to what it comes to one by one: packets, their order, counters, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from iosish.forwarding import gre, ipv4
+from iosish.ipsec.esp import OutboundSa
+from iosish.ipsec.transforms import Mode, Transform
+from tests.bursts import sending
+from tests.bursts.ends import PEER, US, raw_packets
+from tests.bursts.receiving import BURSTS, TUNNEL, Burst, check
+from tests.bursts.stretches import FAR, NEAR, SYN, Segment
+from tests.ipsec.associations import AES_SHA, GCM, HUB, SPOKE, outbound
+
+
+@pytest.mark.parametrize("kind", BURSTS)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_together_is_as_one_by_one(kind: str, data: st.DataObject) -> None:
+    check(data.draw(BURSTS[kind]))
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(sending.tap_frames())
+def test_what_leaves_is_what_the_kernel_would_have_cut(frames: sending.Frames) -> None:
+    sending.check(frames)
+
+
+def test_a_header_with_options_among_others_is_read_to_its_end() -> None:
+    header = gre.build(gre.IPV4, None)
+    plain, longer = raw_packets(HUB.packed, SPOKE.packed, ipv4.GRE, [header + ipv4.build(FAR, NEAR, 17, bytes(40))] * 2)
+    longer = b"\x46" + longer[1:]  # what stands where GRE begins in the others is a list of options
+    packets, _ = check(Burst(TUNNEL, [], ipv4.GRE, [[plain, longer, plain]]))
+    assert packets == 3
+
+
+def test_each_opening_segment_is_clamped_whatever_it_comes_with() -> None:
+    opening = Segment(1, b"", 1, SYN, options=b"\x02\x04\x05\xb4")
+    other = replace(opening, protocol=ipv4.UDP)
+    frames = [gre.build(gre.IPV4, None) + segment.octets() for segment in (other, opening, other, opening)]
+    tunnel = replace(TUNNEL, adjust_mss=600)
+    check(Burst(tunnel, [], ipv4.GRE, [raw_packets(HUB.packed, SPOKE.packed, ipv4.GRE, frames)]))
+
+
+@pytest.mark.parametrize("transform", [GCM, AES_SHA])
+@pytest.mark.parametrize("mode", Mode)
+def test_segments_in_order_become_one_packet(transform: Transform, mode: Mode) -> None:
+    sa = outbound(transform, mode=mode, local=IPv4Address(PEER), peer=IPv4Address(US), udp_ports=(4500, 4500))
+    seal = OutboundSa(sa, lambda key: None).seal
+    segments = [Segment(at * 1300, bytes(1300), at).octets() for at in range(40)]
+    datagrams = [seal(gre.build(gre.IPV4, None), segment, 0, 255, False, 0.0) or b"" for segment in segments]
+    assert check(Burst(replace(TUNNEL, crypto_map=sa.crypto_map), [sa], ipv4.UDP, [datagrams])) == (40, 1)
