@@ -42,7 +42,8 @@ def rows(path: Path) -> list[Row]:
     again.write_bytes(raw)
     with RawPcapNgReader(str(again)) as reader:
         packets = [data for data, _ in reader]
-    return [Row(*line.split("\t"), data) for line, data in zip(table, packets, strict=True)]
+    lines = [line.split("\t") for line in table]
+    return [Row(name, direction, seen, data) for (name, direction, seen), data in zip(lines, packets, strict=True)]
 
 
 def start(lab: Lab, router: str, *interfaces: str) -> None:
