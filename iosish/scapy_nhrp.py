@@ -16,7 +16,7 @@ This module may be used under the terms of the MIT licence; scapy itself is unde
 
 from __future__ import annotations
 
-import socket
+from ipaddress import ip_address
 from typing import Any
 
 from scapy.fields import (
@@ -66,7 +66,6 @@ CODES = {
     14: "Already Registered",
 }
 _OF_CLIENTS = (3, 4, 5, 9)
-_FAMILIES = {4: socket.AF_INET, 16: socket.AF_INET6}
 _FIXED = 20
 
 
@@ -77,12 +76,11 @@ class AddressField(StrLenField):
         if not x:
             return b""
         if isinstance(x, str):
-            return socket.inet_pton(socket.AF_INET6 if ":" in x else socket.AF_INET, x)
+            return ip_address(x).packed
         return bytes(x)
 
     def m2i(self, pkt: Any, x: bytes) -> Any:
-        family = _FAMILIES.get(len(x))
-        return x if family is None else socket.inet_ntop(family, x)
+        return str(ip_address(x)) if len(x) in (4, 16) else x
 
     def any2i(self, pkt: Any, x: Any) -> Any:
         return self.m2i(pkt, x) if isinstance(x, bytes) else x
