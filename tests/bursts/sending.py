@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from random import Random
 from typing import Any
@@ -113,7 +113,7 @@ class Frames:
     tunnel: Tunnel
     sas: list[SecurityAssociation]
     frames: list[bytes]
-    finished: list[bytes] | None
+    finished: list[bytes] | None = field(repr=False)
 
 
 @st.composite
