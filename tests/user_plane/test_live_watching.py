@@ -104,3 +104,27 @@ def test_large_packets_are_seen_as_they_are_on_the_wire(pair: Pair) -> None:
 
     assert eventually(stream, "the whole stream") == bytes(range(250)) * (sent // 250)
     assert not pair.spoke.told().unseen
+
+
+def test_a_flood_is_lost_in_part_and_counted_and_delays_nothing(pair: Pair) -> None:
+    """More than is taken: what is missing is told, and the plane answers meanwhile."""
+    pair.hub.watch(FA, TUNNEL)
+    sent = 150_000
+    code = (
+        "import socket\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        f"for _ in range({sent}):\n"
+        f"    s.sendto(bytes(40), ('{HUB}', 9))\n"
+    )
+    flood = subprocess.Popen(["ip", "netns", "exec", pair.spoke.space.name, sys.executable, "-c", code])
+    try:
+        while flood.poll() is None:
+            assert pair.hub.counters() is not None
+    finally:
+        flood.kill()
+        flood.wait()
+    pair.hub.watch()  # what is left in the kernel's buffer is taken or counted
+    told = pair.hub.told()
+    seen = sum(1 for packet in told.seen if packet.inbound and packet.data[23:24] == b"\x11")
+    assert seen and seen <= sent
+    assert sum(count for _, count in told.unseen) > 0 or seen == sent
