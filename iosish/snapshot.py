@@ -104,10 +104,15 @@ class LogServerState:
 
 @dataclass(frozen=True, slots=True)
 class Debugging:
-    """What is debugged: topics (`"crypto isakmp"`) and, for crypto, the peers that lines must be about (none: any)."""
+    """What is debugged: topics (`"crypto isakmp"`) and, for crypto, the peers that lines must be about (none: any).
+
+    `packet_list` and `packet_detail` are about `debug ip packet`.
+    """
 
     topics: frozenset[str] = frozenset()
     peers: frozenset[IPv4Address] = frozenset()
+    packet_list: str | None = None
+    packet_detail: bool = False
 
     def wants(self, topic: str, peer: IPv4Address | None) -> bool:
         """Whether a line is to be shown; one about nobody is about everybody."""

@@ -120,6 +120,11 @@ class Syslog:
             return None
         return self._take(moment, "", DEBUGGING, "", event.text)
 
+    def lose_debugs(self, count: int) -> None:
+        """So many things that were to be debugged had no line, because there were too many."""
+        self._counters["rate_limited"] += count
+        self._untold_debugs += count
+
     @property
     def untold(self) -> bool:
         """Whether lines were left out that `tell` has not told of yet."""

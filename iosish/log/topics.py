@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from iosish.snapshot import Debugging
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
@@ -16,9 +18,13 @@ class Topic:
 
 _CRYPTO = "Cryptographic Subsystem"
 _NHRP = "NHRP"
+_IP = "Generic IP"
 
 #: By the words behind `debug`, in the order of `show debugging`.
 TOPICS: Mapping[str, Topic] = {
+    "ip icmp": Topic(_IP, "ICMP packet"),
+    "ip packet": Topic(_IP, "IP packet"),
+    "tunnel": Topic("Tunnel", "Tunnel Interface"),
     "nhrp": Topic(_NHRP, "NHRP protocol"),
     "nhrp packet": Topic(_NHRP, "NHRP activity"),
     "nhrp cache": Topic(_NHRP, "NHRP cache operations"),
@@ -30,6 +36,10 @@ TOPICS: Mapping[str, Topic] = {
 }
 
 
-def told(topic: str, on: bool) -> str:
-    """`Crypto ISAKMP debugging is on`."""
-    return f"{TOPICS[topic].name} debugging is {'on' if on else 'off'}"
+def told(topic: str, on: bool, debugging: Debugging | None = None) -> str:
+    """`Crypto ISAKMP debugging is on`, and what `debug ip packet` is limited to."""
+    said = f"{TOPICS[topic].name} debugging is {'on' if on else 'off'}"
+    if topic == "ip packet" and debugging is not None and on:
+        said += " (detailed)" * debugging.packet_detail
+        said += f" for access list {debugging.packet_list}" if debugging.packet_list else ""
+    return said

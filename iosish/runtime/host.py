@@ -35,6 +35,7 @@ from iosish.runtime.counting import Counting
 from iosish.runtime.driver import Driver
 from iosish.runtime.log_servers import LogServers
 from iosish.runtime.options import RouterOptions
+from iosish.runtime.packet_debug import PacketDebug
 from iosish.runtime.probing import Probing
 from iosish.runtime.rates import Rates
 from iosish.runtime.reloading import Reloading
@@ -73,6 +74,7 @@ class RouterHost:
         self.files = Files(options.state_dir / "flash")
         self._config = Config()
         self.log = Syslog(self._moment)
+        self._packet_debug = PacketDebug(self.driver, self._event, self._lost_debugs)
         self.log_servers = LogServers(self.say, self.resolve)
         self.log.serve(self.log_servers.take)
         self._draft: Draft | None = None
@@ -426,6 +428,11 @@ class RouterHost:
     def set_debugging(self, debugging: Debugging) -> None:
         self.log.debugging = debugging
         self.driver.debug(debugging.topics)
+        self._packet_debug.configure(debugging, self.config)
+
+    def _lost_debugs(self, count: int) -> None:
+        self.log.lose_debugs(count)
+        self._written(None)
 
     def _event(self, event: Event) -> None:
         if isinstance(event, LogEvent):

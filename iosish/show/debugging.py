@@ -16,7 +16,7 @@ def debugging(snapshot: Snapshot) -> str:
             if names.subsystem != subsystem:
                 subsystem = names.subsystem
                 lines += ["", f"{subsystem}:"]
-            lines.append(f"  {told(topic, on=True)}")
+            lines.append(f"  {told(topic, on=True, debugging=snapshot.debugging)}")
     return page([*lines, ""])
 
 

@@ -85,6 +85,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.snapshot",
     },
     # one router, without I/O
+    "iosish.access_list": {"iosish.config.model"},
     "iosish.rib": {"iosish.config", "iosish.desired"},
     "iosish.protection": {"iosish.config", "iosish.ike.config", "iosish.ipsec.transforms"},
     "iosish.recursive_routes": {"iosish.config", "iosish.rib"},
@@ -157,6 +158,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "iosish.runtime": {
         "iosish.capture",
+        "iosish.access_list",
         "iosish.cli",
         "iosish.config",
         "iosish.desired",

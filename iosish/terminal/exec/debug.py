@@ -13,7 +13,13 @@ _ALL = "All possible debugging has been turned"
 
 
 async def debug(
-    session: Session, peer: IPv4Address | None = None, reset: bool = False, all: bool = False, **words: bool
+    session: Session,
+    peer: IPv4Address | None = None,
+    reset: bool = False,
+    all: bool = False,
+    list: str | int | None = None,
+    detail: bool = False,
+    **words: bool,
 ) -> None:
     """`debug TOPIC`, `debug all`, `debug crypto condition {peer ipv4 A | reset}`."""
     debugging = session.host.debugging
@@ -28,11 +34,21 @@ async def debug(
             session.write(f"{_ALL} on\n")
     else:
         topic = _topic(words)
-        session.host.set_debugging(replace(debugging, topics=debugging.topics | {topic}))
-        session.write(f"{told(topic, on=True)}\n")
+        debugging = replace(debugging, topics=debugging.topics | {topic})
+        if topic == "ip packet":
+            debugging = replace(debugging, packet_list=None if list is None else str(list), packet_detail=detail)
+        session.host.set_debugging(debugging)
+        session.write(f"{told(topic, on=True, debugging=debugging)}\n")
 
 
-async def undebug(session: Session, peer: IPv4Address | None = None, all: bool = False, **words: bool) -> None:
+async def undebug(
+    session: Session,
+    peer: IPv4Address | None = None,
+    all: bool = False,
+    list: str | int | None = None,
+    detail: bool = False,
+    **words: bool,
+) -> None:
     """`undebug TOPIC`, `undebug all`, `no debug crypto condition peer ipv4 A`."""
     debugging = session.host.debugging
     if peer is not None:
@@ -49,4 +65,4 @@ async def undebug(session: Session, peer: IPv4Address | None = None, all: bool =
 def _topic(words: dict[str, bool]) -> str:
     """The topic whose last words these are."""
     typed = " ".join(words)
-    return next(topic for topic in TOPICS if topic.removeprefix("crypto ") == typed)
+    return next(topic for topic in TOPICS if topic.removeprefix("crypto ").removeprefix("ip ") == typed)
