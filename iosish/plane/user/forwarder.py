@@ -16,19 +16,19 @@ from iosish.plane.user.loop import Loop
 _PR_SET_PDEATHSIG = 1
 
 
-def fork(own: socket.socket) -> int:
+def fork(own: socket.socket, *, warm: bool = False) -> int:
     """Fork the forwarder onto `own`, its end of the channel. Gives its pid."""
     parent = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     try:
-        _become_forwarder(own, parent)
+        _become_forwarder(own, parent, warm)
     finally:
         os._exit(1)
 
 
-def _become_forwarder(own: socket.socket, parent: int) -> NoReturn:
+def _become_forwarder(own: socket.socket, parent: int, warm: bool) -> NoReturn:
     gc.freeze()  # what came with the fork stays shared with the router
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -42,7 +42,7 @@ def _become_forwarder(own: socket.socket, parent: int) -> NoReturn:
     os.closerange(3, own.fileno())
     os.closerange(own.fileno() + 1, min(limit, 65536))
     try:
-        Loop(own).run()
+        Loop(own, warm=warm).run()
     except Exception as error:  # of our own making: the log of the router is where it belongs
         with contextlib.suppress(OSError):
             own.send(channel.pack(channel.ENDED, f"{type(error).__name__}: {error}"))

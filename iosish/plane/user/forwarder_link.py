@@ -42,9 +42,13 @@ class _Waiting(NamedTuple):
 
 
 class ForwarderLink:
-    """What goes to the forwarder and comes from it. `taps` gives the tunnels and descriptors that a new one needs."""
+    """What goes to the forwarder and comes from it. `taps` gives the tunnels and descriptors that a new one needs.
 
-    def __init__(self, sink: PlaneSink, taps: Callable[[], Iterable[tuple[str, int]]]) -> None:
+    `warm`: it gets ready for many packets at once, not when they come.
+    """
+
+    def __init__(self, sink: PlaneSink, taps: Callable[[], Iterable[tuple[str, int]]], *, warm: bool = False) -> None:
+        self._warm = warm
         self._sink = sink
         self._taps = taps
         self._loop = asyncio.get_running_loop()
@@ -112,7 +116,7 @@ class ForwarderLink:
     def start(self) -> None:
         """Fork the forwarder. Raises OSError."""
         own, its = channel.pair()
-        self.pid = forwarder.fork(its)
+        self.pid = forwarder.fork(its, warm=self._warm)
         self._forked_at = self._loop.time()
         its.close()
         self._channel = own

@@ -44,7 +44,7 @@ SEEN_UNDERWAY_MAX = 8
 
 
 class Loop:
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, *, warm: bool = False) -> None:
         self._control = control
         self._rules = Forwarder()
         self._notices = SaNotices(self._rules)
@@ -56,7 +56,7 @@ class Loop:
         self._point_to_point: frozenset[str] = frozenset()
         self._sources = Sources()
         self._fast: Fast | None = None
-        self._warming = Warming()
+        self._warming = Warming(at_once=warm)
         self._wire = Wire(self._rules, self._sources, self)
         self._untaken = False
         self._over = False

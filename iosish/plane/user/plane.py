@@ -102,7 +102,7 @@ class UserPlane:
         self._worker: asyncio.Task[None] | None = None
         self._listener: socket.socket | None = None
         self._loop = asyncio.get_running_loop()
-        self._forwarder = ForwarderLink(sink, self._taps)
+        self._forwarder = ForwarderLink(sink, self._taps, warm=bool(interfaces))
         self._ike_ports = IkePorts(sink, self._forwarder.open)
         self._packet_sockets = PacketSockets(sink)
         self._watched: frozenset[str] = frozenset()

@@ -1,8 +1,8 @@
 """When the forwarder begins to take many packets at once: as soon as there are many.
 
-numpy takes a moment to load and tens of megabytes, so a forwarder with nothing to do goes without. It is loaded in a
-thread while packets pass. The extra `fast` installs it; where it is not, or IOSISH_NUMPY is 0, all is as it was: the
-kernel cuts and sums by itself.
+numpy takes a moment to load and tens of megabytes, so a forwarder with nothing to do goes without: one of a lab. On the
+devices of a machine there will be traffic. It is loaded in a thread while packets pass. The extra `fast` installs it;
+where it is not, or IOSISH_NUMPY is 0, all is as it was: the kernel cuts and sums by itself.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ BURSTS, WITHIN_S = 20, 0.2
 class Warming:
     """`loaded` is what is to be used, when `due` has said so; None: it cannot be had."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool) -> None:
         self.loaded: type[Fast] | None = None
         self._over = os.environ.get("IOSISH_NUMPY") == "0"
         self._thread: Thread | None = None
         self._bursts = 0
         self._since = 0.0
+        if at_once and not self._over:
+            self._start()
 
     def due(self, bursts: int, now: float) -> bool:
         """Count what was waited for; True once, when all is loaded or cannot be."""
@@ -39,9 +41,12 @@ class Warming:
             self._since, self._bursts = now, 0
         self._bursts += bursts
         if self._bursts >= BURSTS:
-            self._thread = Thread(target=self._load, daemon=True)
-            self._thread.start()
+            self._start()
         return False
+
+    def _start(self) -> None:
+        self._thread = Thread(target=self._load, daemon=True)
+        self._thread.start()
 
     def _load(self) -> None:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here is for it, and its threads take memory
