@@ -59,6 +59,8 @@ class LargeOut:
         large = segments.measure(packet, segment)
         if target is None or large is None or large.number < 2 or large.headers + segment > state.tunnel.mtu:
             return None
+        if packet[large.ip_header + 13] & segments.SYN:  # its MSS is clamped
+            return None
         if state.tunnel.crypto_map is None:
             return self._in_clear(state, target, packet, large, now)
         sa = state.ways.get(target)
@@ -77,6 +79,8 @@ class LargeOut:
             buffers = self._clear[size] = _ClearRows(size)
             if len(self._clear) > rows.SIZES_MAX:
                 self._clear.popitem(last=False)
+        else:
+            self._clear.move_to_end(size)
         if large.number > ROWS:
             return None
         full = large.number if large.last == large.segment else large.number - 1

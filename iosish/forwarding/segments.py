@@ -14,8 +14,7 @@ from typing import NamedTuple
 from iosish.forwarding import ipv4
 from iosish.forwarding.ipv4 import Packet
 
-FIN, PSH, ACK, CWR = 0x01, 0x08, 0x10, 0x80
-_SYN, _RST, _URG = 0x02, 0x04, 0x20
+FIN, SYN, PSH, ACK, CWR = 0x01, 0x02, 0x08, 0x10, 0x80
 _U16 = Struct("!H")
 _U32 = Struct("!I")
 _TCP_MIN = 20
@@ -45,7 +44,7 @@ def measure(packet: Packet, segment: int) -> Large | None:
         return None
     headers = ip_header + (packet[ip_header + 12] >> 4 << 2)
     payload = total - headers
-    if headers < ip_header + _TCP_MIN or payload <= 0 or packet[ip_header + 13] & (_SYN | _RST | _URG):
+    if headers < ip_header + _TCP_MIN or payload <= 0:
         return None
     number = (payload + segment - 1) // segment
     return Large(ip_header, headers, segment, number, payload - (number - 1) * segment)

@@ -230,6 +230,8 @@ class Kernel:
         except OSError:
             self.forget(device)
             raise
+        if kind is LinkKind.TUNNEL:
+            await self._netlink.link("set", index=self.indexes[device], gso_max_size=tap.LARGE_MAX)
         settings.put(settings.of_device(device, kind))
 
     async def _rename(self, index: int, name: str) -> None:

@@ -288,7 +288,8 @@ class Loop:
                 if runs is not None:
                     return runs, []
             large = segments.measure(packet, segment)
-            pieces = () if large is None else segments.cut(packet, large)
+            # What cannot be cut is lost and counted as any packet that cannot be read.
+            pieces = (b"",) if large is None else segments.cut(packet, large)
             return [], [outer for piece in pieces for outer in self._rules.transmit(name, adjacency, piece, now)]
         if flags & tap.NEEDS_CHECKSUM:
             segments.finish(packet, start, offset)
