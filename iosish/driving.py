@@ -6,6 +6,7 @@ The runtime does it on asyncio and the machine's clock, the simulator on a world
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Protocol
@@ -15,6 +16,11 @@ from iosish.desired import Desired, EspRefusal, LinkState, Plane, SaChange, Seen
 from iosish.engine import Datagram, Event, LogEvent, UdpDatagram
 from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.router import Router
+
+#: IKE leaves no faster than so many in so long: ten thousand farewells of one command would flood the line's queue, and
+#: who misses his goes on with SAs that are no more.
+IKE_AT_ONCE, IKE_PAUSE_S = 100, 0.01
+IKE_WAITING_MAX = 65536
 
 
 class Timer(Protocol):
@@ -37,6 +43,9 @@ class Driving(ABC):
         self.plane: Plane | None = None
         self._planned = False
         self._timer: Timer | None = None
+        self._ike_waiting: deque[UdpDatagram] = deque()
+        self._ike_timer: Timer | None = None
+        self._ike_window: tuple[float, int] = (float("-inf"), 0)  # until when, and how many left in it
         self._watchers: dict[Watcher, frozenset[str]] = {}
 
     @abstractmethod
@@ -175,7 +184,8 @@ class Driving(ABC):
         self._install(changes, inbound=True)
         if changed:
             stays = _stays(self.router.desired)
-            self._send_ike(message for message in messages if not stays(message))
+            self._send_at_once(message for message in (*self._ike_waiting, *messages) if not stays(message))
+            self._ike_waiting = deque(message for message in self._ike_waiting if stays(message))
             messages = [message for message in messages if stays(message)]
             self.plane.apply(self.router.desired)
         if not any(change.removed for change in changes):
@@ -203,6 +213,28 @@ class Driving(ABC):
                 self.plane.secure(SaChange(installed=installed))
 
     def _send_ike(self, messages: Iterable[UdpDatagram]) -> None:
+        """Send in order, each as soon as its turn comes."""
+        for message in messages:
+            if len(self._ike_waiting) < IKE_WAITING_MAX:
+                self._ike_waiting.append(message)
+        if self._ike_timer is None:
+            self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        self._ike_timer = None
+        now = self.now()
+        until, left = self._ike_window
+        if now >= until:
+            until, left = now + IKE_PAUSE_S, 0
+        while self._ike_waiting and left < IKE_AT_ONCE and self.plane is not None:
+            self.plane.send_ike(self._ike_waiting.popleft())
+            left += 1
+        self._ike_window = until, left
+        if self._ike_waiting and self.plane is not None:
+            self._ike_timer = self.call_at(until, self._send_waiting)
+
+    def _send_at_once(self, messages: Iterable[UdpDatagram]) -> None:
+        """What has no time to wait for its turn."""
         for message in messages:
             if self.plane is not None:
                 self.plane.send_ike(message)
@@ -211,9 +243,13 @@ class Driving(ABC):
         """End in order: peers hear that their SAs are gone, and need not find out. Nothing goes out any more."""
         if self.plane is not None:
             self.router.end(self.now())
-            self._send_ike(self.router.ike_datagrams())
+            self._send_at_once((*self._ike_waiting, *self.router.ike_datagrams()))
+            self._ike_waiting.clear()
         self.plane = None
         self.stop_timer()
+        if self._ike_timer is not None:
+            self._ike_timer.cancel()
+            self._ike_timer = None
 
     def stop_timer(self) -> None:
         if self._timer is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from iosish import driving
+from iosish.plane.memory import wire
 from iosish.plane.memory.world import World
 from tests.simulation.encrypted_lab import CLEARS, Read, clear
 from tests.simulation.star import Star
@@ -53,6 +55,17 @@ def test_a_clear_on_the_hub_costs_all_spokes_seconds(read: Read, command: str) -
     state = star.hub.router.ike_state(star.world.now)
     assert len([sa for sa in state.isakmp if sa.active]) <= 2 * len(state.flows)
     assert all(len(flow.inbound) <= 2 for flow in state.flows)
+
+
+def test_farewells_to_all_do_not_flood_the_line(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who misses that his SAs are gone goes on with them for a minute."""
+    star = Star(World(5), read, SPOKES)
+    assert star.all_up_within(30.0) is not None
+    star.world.run_until(star.world.now + 30.0)
+    monkeypatch.setattr(wire, "QUEUE_MAX", 2 * driving.IKE_AT_ONCE)
+    clear(star.hub, "clear dmvpn session")
+    star.world.run_until(star.world.now + 6.0)
+    assert star.registered() == star.answered() == SPOKES
 
 
 def test_the_hub_holds_as_much_after_many_restarts_as_before(read: Read) -> None:
