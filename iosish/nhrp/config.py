@@ -52,6 +52,16 @@ class NhrpInterface:
         return self.up and self.nbma is not None
 
     @property
+    def own_address(self) -> IPv4Address:
+        """What we register: a mask is our own affair."""
+        return self.address.ip
+
+    @property
+    def far_end(self) -> IPv4Address | None:
+        """Where all packets of a point-to-point tunnel go; None: to whom NHRP says."""
+        return None if self.multipoint else self.destination
+
+    @property
     def registration_interval_s(self) -> float:
         return self.registration_timeout_s or max(self.holdtime_s, 1) / 3
 

@@ -23,7 +23,7 @@ from iosish.nhrp.transit import forward, has_unknown
 from iosish.nhrp.tunnel import NhrpForwarding, NhrpTunnel
 from iosish.nhrp.wire import PacketError
 
-IDENTITY = ("nbma", "address", "key", "operational", "protected")
+IDENTITY = ("nbma", "own_address", "key", "operational", "protected", "far_end")
 """Settings by which peers know the tunnel: what was learnt under others is worth nothing."""
 
 AGAIN = ("network_id", "authentication", "holdtime_s", "registration_timeout_s", "unique")
