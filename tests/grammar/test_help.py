@@ -63,7 +63,9 @@ SCREENS = {
     ("enable", "debug "): """\
   all     Enable all debugging
   crypto  Cryptographic subsystem
-  nhrp    NHRP protocol""",
+  ip      IP information
+  nhrp    NHRP protocol
+  tunnel  Generic Tunnel Interface""",
     ("enable", "undebug crypto "): """\
   condition  Define debug condition filters
   ipsec      IPSEC processing
