@@ -43,11 +43,19 @@ def _enter(station: Station, peer: IPv4Address, packet: Packet, body: Exchange, 
     if not isinstance(protocol, IPv4Address) or not isinstance(claimed, IPv4Address):
         return replace(cie, code=Code.ADMINISTRATIVELY_PROHIBITED, holding_time_s=0)
     unique = bool(body.flags & c.REGISTRATION_UNIQUE)
+    if _passed_on(packet):  # its client is not where the packet came from, and nothing proves where it is
+        return replace(cie, code=Code.ADMINISTRATIVELY_PROHIBITED, holding_time_s=0)
     code = _admit(station, peer, protocol, cie, now)
     if code != Code.SUCCESS:
         return replace(cie, code=code, holding_time_s=0)
     _bind(station, peer, protocol, claimed, unique, body.request_id, cie.holding_time_s, now)
     return cie
+
+
+def _passed_on(packet: Packet) -> bool:
+    """Whether another station passed the request on (RFC 2332 5.3.2: it left a record)."""
+    records = (item for item in packet.extensions or () if item.type == ExtensionType.FORWARD_RECORD)
+    return any(item.value for item in records)
 
 
 def _admit(station: Station, peer: IPv4Address, protocol: IPv4Address, cie: Cie, now: float) -> Code:

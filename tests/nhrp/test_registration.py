@@ -232,6 +232,21 @@ def test_a_statically_mapped_address_cannot_be_registered() -> None:
     assert hub.forwarding()["Tunnel0"].neighbours == {tunnel_address(2): nbma(9)}
 
 
+def test_who_asks_another_spoke_by_mistake_is_not_entered_under_its_address() -> None:
+    """R2's map of the server leads to R3, which passes the request on: R2 is not where it came from."""
+    link = Link()
+    hub = link.add(hub_interface())
+    link.add(spoke_interface(3))
+    link.run(5)
+    link.add(spoke_interface(2, map={HUB: nbma(3)}))
+    link.run(5)
+    assert entry(hub, tunnel_address(2), link.now) is None
+    link.configure(spoke_interface(2))
+    link.run(30)
+    known = entry(hub, tunnel_address(2), link.now)
+    assert known is not None and known.nbma == nbma(2)
+
+
 def test_a_spoke_behind_nat_is_entered_under_its_outer_source() -> None:
     link = Link()
     public = ip("203.0.113.7")

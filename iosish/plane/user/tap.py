@@ -24,7 +24,7 @@ Lengths count from the Ethernet header on."""
 NEEDS_CHECKSUM = 1
 GSO_NONE, GSO_TCP4, GSO_ECN = 0, 1, 0x80
 
-#: What the kernel may hand over uncut, in octets: cut and sealed, it is still for one call (`sockets.SEGMENTS_OCTETS_MAX`).
+#: Octets that the kernel may hand over uncut: cut and sealed, they still fit `sockets.SEGMENTS_OCTETS_MAX`.
 LARGE_MAX = 60000
 #: A neighbour's MAC: 02:00, then the adjacency index.
 ADJACENCY_PREFIX = b"\x02\x00"
