@@ -18,7 +18,7 @@ from iosish.forwarding.segments import Large
 from iosish.forwarding.tunnel_state import MULTICAST, TunnelState
 from iosish.ipsec import rows
 from iosish.ipsec.esp import OutboundSa
-from iosish.ipsec.rows import ROWS
+from iosish.ipsec.rows import ROWS, LastUsed
 
 #: Layouts of segments that views are kept for; those of the last ones used.
 LAYOUTS_MAX = 32
@@ -42,7 +42,7 @@ class LargeOut:
         self._rules = rules
         self._tunnels = rules.tunnels
         self._protection = rules.protection
-        self._clear: OrderedDict[int, _ClearRows] = OrderedDict()
+        self._clear: LastUsed[_ClearRows] = LastUsed(rows.SIZES_MAX)
         self._layouts: OrderedDict[tuple[int, int, int, int, int], tuple[Matrix, SegmentRows]] = OrderedDict()
 
     def transmit(self, tunnel: str, adjacency: int, packet: memoryview, segment: int, now: float) -> list[Run] | None:
@@ -70,19 +70,11 @@ class LargeOut:
         self, state: TunnelState, target: bytes, packet: memoryview, large: Large, now: float
     ) -> list[Run] | None:
         df = ipv4.has_df(packet) and state.tunnel.path_mtu_discovery
-        if df and state.path_mtus.get(target, now) is not None:
+        if large.number > ROWS or (df and state.path_mtus.get(target, now) is not None):
             return None
         header = state.headers[gre.IPV4]
         size = len(header) + large.headers + large.segment
-        buffers = self._clear.get(size)
-        if buffers is None:
-            buffers = self._clear[size] = _ClearRows(size)
-            if len(self._clear) > rows.SIZES_MAX:
-                self._clear.popitem(last=False)
-        else:
-            self._clear.move_to_end(size)
-        if large.number > ROWS:
-            return None
+        buffers = self._clear.get(size, lambda: _ClearRows(size))
         full = large.number if large.last == large.segment else large.number - 1
         self._write(buffers.inside, header, packet, large, 0, full)
         frames: list[Packet] = [*buffers.frames[:full]]

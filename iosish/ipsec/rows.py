@@ -8,8 +8,9 @@ Buffers are kept for a few sizes, and shared by all associations: what is in the
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
 from hmac import compare_digest
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -31,6 +32,27 @@ _GCM_IV = 8
 
 def _rows(block: memoryview, stride: int, start: int, octets: int) -> list[memoryview]:
     return [block[at + start : at + start + octets] for at in range(0, ROWS * stride, stride)]
+
+
+Kept = TypeVar("Kept")
+
+
+class LastUsed(Generic[Kept]):
+    """What was made for some keys: for as many of those that were used last as there is room for."""
+
+    def __init__(self, at_most: int) -> None:
+        self._at_most = at_most
+        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = make()
+            if len(self._kept) > self._at_most:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        return found
 
 
 class Sealing:
@@ -140,21 +162,14 @@ def _word_sum(header: bytes, identification: int) -> int:
     return (int.from_bytes(header, "big") - identification) % 0xFFFF
 
 
-_SEALING: OrderedDict[tuple[Any, ...], Sealing] = OrderedDict()
+_SEALING: LastUsed[Sealing] = LastUsed(SIZES_MAX)
 
 
 def sealing(sa: OutboundSa, octets: int) -> Sealing:
     """Buffers for GRE packets of so many octets that leave by this association, or by one of its kind."""
     transform = sa.sa.transform
     key = transform.cipher, transform.integrity, sa.layout, sa.inner_octets, octets
-    found = _SEALING.get(key)
-    if found is None:
-        found = _SEALING[key] = Sealing(sa, octets)
-        if len(_SEALING) > SIZES_MAX:
-            _SEALING.popitem(last=False)
-    else:
-        _SEALING.move_to_end(key)
-    return found
+    return _SEALING.get(key, lambda: Sealing(sa, octets))
 
 
 class Arrived:
@@ -227,20 +242,12 @@ class Opening:
         return self._plain[:number]
 
 
-_OPENING: OrderedDict[tuple[Any, ...], Opening] = OrderedDict()
+_OPENING: LastUsed[Opening] = LastUsed(SIZES_MAX)
 
 
 def _opening(sa: InboundSa, size: int) -> Opening:
     transform = sa.sa.transform
-    key = transform.cipher, transform.integrity, sa.layout, size
-    found = _OPENING.get(key)
-    if found is None:
-        found = _OPENING[key] = Opening(sa, size)
-        if len(_OPENING) > SIZES_MAX:
-            _OPENING.popitem(last=False)
-    else:
-        _OPENING.move_to_end(key)
-    return found
+    return _OPENING.get((transform.cipher, transform.integrity, sa.layout, size), lambda: Opening(sa, size))
 
 
 def open_rows(sa: InboundSa, arrived: Arrived, first: int, end: int, now: float) -> Matrix | None:

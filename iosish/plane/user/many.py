@@ -5,14 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections import OrderedDict
 from collections.abc import Iterator
 from struct import Struct
 from typing import Any
 
 import numpy as np
 
-from iosish.ipsec.rows import ROWS, Arrived
+from iosish.ipsec.rows import ROWS, Arrived, LastUsed
 
 #: Packets in one call.
 SLOTS = 64
@@ -58,7 +57,7 @@ class Receiver:
         libc = ctypes.CDLL(None, use_errno=True)
         self._recvmmsg = libc.recvmmsg
         self._recvmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
-        self._views: OrderedDict[tuple[int, int, int], Arrived] = OrderedDict()
+        self._views: LastUsed[Arrived] = LastUsed(_SIZES_MAX * 2)
         self._used = 0
 
     def receive(self, descriptor: int) -> int:
@@ -126,11 +125,8 @@ class Receiver:
         return self._kept(slot, 0, octets, matrix, slot * _STRIDE, octets, number)
 
     def _kept(self, slot: int, start: int, octets: int, matrix: Any, at: int, stride: int, number: int) -> Arrived:
-        key = slot, start, octets
-        found = self._views.get(key)
-        if found is None:
-            places = range(at + start, at + start + number * stride, stride)
-            found = self._views[key] = Arrived(matrix, [self._view[place : place + octets] for place in places])
-            if len(self._views) > _SIZES_MAX * 2:
-                self._views.popitem(last=False)
-        return found
+        places = range(at + start, at + start + number * stride, stride)
+        return self._views.get(
+            (slot, start, octets),
+            lambda: Arrived(matrix, [self._view[place : place + octets] for place in places]),
+        )
