@@ -25,15 +25,15 @@ from iosish.plane.user.fast import Fast
 from tests.bursts import assert_same
 from tests.bursts.ends import NOW, at_now
 from tests.bursts.receiving import TRANSFORMS
-from tests.bursts.stretches import CWR, ECE, FAR, FIN, GROUP, NEAR, PSH, SYN, URG, Segment
+from tests.bursts.stretches import CWR, ECE, FAR, FIN, GROUP, NEAR, PSH, RST, SYN, URG, Segment
 from tests.bursts.taps import cut, superpacket
 from tests.ipsec.associations import HUB, SPOKE, outbound
 
-_TAG = "Tunnel0-head-0"
-_TUNNEL = Tunnel(
+TAG = "Tunnel0-head-0"
+TUNNEL = Tunnel(
     "Tunnel0", HUB, multipoint=True, address=IPv4Address(FAR), adjacencies={1: SPOKE}, multicast=(SPOKE,), mtu=1400
 )
-_ETHERNET = {
+ETHERNET = {
     "known": bytes.fromhex("020000000001 020000000000 0800"),
     "unknown": bytes.fromhex("020000000009 020000000000 0800"),
     "group": bytes.fromhex("01005e000005 020000000000 0800"),
@@ -129,25 +129,26 @@ def _large(draw: st.DrawFn) -> bytes:
         source=FAR,
         destination=NEAR,
     )
-    packet.flags |= draw(st.sampled_from((0, 0, PSH, FIN | PSH, CWR, CWR | ECE | PSH)))
-    packet.options = draw(st.sampled_from((b"", b"\x01\x01\x08\x0a" + bytes(8))))
+    packet.flags |= draw(st.sampled_from((0, 0, PSH, FIN | PSH, CWR, CWR | ECE | PSH, SYN, RST, URG, URG | PSH)))
+    packet.urgent = draw(st.sampled_from((0, 1, segment + 1)))
+    packet.options = draw(st.sampled_from((b"", b"\x01\x01\x08\x0a" + bytes(8), b"\x02\x04\x05\xb4")))
     packet.ip_options = draw(st.sampled_from((b"", b"", b"\x01\x01\x01\x00")))
     packet.fragment = draw(st.sampled_from((ipv4.DF, ipv4.DF, 0)))
     packet.tos = draw(st.sampled_from((0, 0xB8)))
-    return superpacket(_ETHERNET["known"], packet.octets(), segment, draw(st.booleans()))
+    return superpacket(ETHERNET["known"], packet.octets(), segment, draw(st.booleans()))
 
 
 @st.composite
 def _single(draw: st.DrawFn) -> bytes:
     """A packet that is whole; its checksum may be left to do."""
-    to = draw(st.sampled_from(sorted(_ETHERNET)))
+    to = draw(st.sampled_from(sorted(ETHERNET)))
     packet = Segment(1, bytes(draw(st.integers(0, 1500))), 1, source=FAR, destination=GROUP if to == "group" else NEAR)
     packet.flags = draw(st.sampled_from((packet.flags, SYN, URG)))
     packet.options = draw(st.sampled_from((b"", b"\x02\x04\x05\xb4")))
     packet.fragment = draw(st.sampled_from((ipv4.DF, 0)))
     if draw(st.booleans()) or to not in ("known", "unknown"):
-        return bytes(10) + _ETHERNET[to] + packet.octets()
-    return superpacket(_ETHERNET[to], packet.octets(), 0, False)
+        return bytes(10) + ETHERNET[to] + packet.octets()
+    return superpacket(ETHERNET[to], packet.octets(), 0, False)
 
 
 @st.composite
@@ -174,7 +175,7 @@ def tap_frames(draw: st.DrawFn) -> Frames:
     }
     sas = []
     if draw(st.booleans()):
-        changes["crypto_map"] = _TAG
+        changes["crypto_map"] = TAG
         sas = [
             outbound(
                 draw(st.sampled_from(TRANSFORMS)),
@@ -185,7 +186,7 @@ def tap_frames(draw: st.DrawFn) -> Frames:
                 hard_octets=draw(st.sampled_from((None, None, 60_000))),
             )
         ][: draw(st.sampled_from((1, 1, 1, 0)))]
-    return Frames(replace(_TUNNEL, **changes), sas, frames, finished)
+    return Frames(replace(TUNNEL, **changes), sas, frames, finished)
 
 
 def check(frames: Frames) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,8 @@ from iosish.ipsec.transforms import Mode, Transform
 from tests.bursts import sending
 from tests.bursts.ends import PEER, US, raw_packets
 from tests.bursts.receiving import BURSTS, TUNNEL, Burst, check
-from tests.bursts.stretches import FAR, NEAR, SYN, Segment
+from tests.bursts.stretches import FAR, FIN, NEAR, PSH, RST, SYN, URG, Segment
+from tests.bursts.taps import cut, superpacket
 from tests.ipsec.associations import AES_SHA, GCM, HUB, SPOKE, outbound
 
 
@@ -30,6 +32,51 @@ def test_together_is_as_one_by_one(kind: str, data: st.DataObject) -> None:
 @given(sending.tap_frames())
 def test_what_leaves_is_what_the_kernel_would_have_cut(frames: sending.Frames) -> None:
     sending.check(frames)
+
+
+@pytest.mark.parametrize("adjust_mss", [None, 600])
+@pytest.mark.parametrize("crypto_map", [None, sending.TAG])
+@pytest.mark.parametrize(("flags", "urgent"), [(SYN, 0), (RST, 0), (URG, 1500), (URG | PSH | FIN, 1), (SYN | URG, 9)])
+def test_a_large_packet_of_any_flags_is_cut_as_the_kernel_cuts_it(
+    flags: int, urgent: int, crypto_map: str | None, adjust_mss: int | None
+) -> None:
+    """An MSS in it is clamped in each segment; checksums, numbers and the urgent pointer are each segment's own."""
+    large = Segment(7, bytes(range(250)) * 12, 0xFFFF, flags, urgent=urgent, options=b"\x02\x04\x05\xb4")
+    large.source, large.destination = FAR, NEAR
+    frame = superpacket(sending.ETHERNET["known"], large.octets(), 1000, False)
+    sas = [] if crypto_map is None else [outbound(GCM)]
+    tunnel = replace(sending.TUNNEL, crypto_map=crypto_map, adjust_mss=adjust_mss)
+    cut_by_kernel = [bytes(10) + frame[10:24] + packet for packet in cut(frame)]
+    assert sending.check(sending.Frames(tunnel, sas, [frame], cut_by_kernel))[0] == 3
+
+
+#: What a kernel never gives to be cut: a change to a packet, and the size of a segment.
+NOT_TO_BE_CUT: dict[str, tuple[dict[str, Any], int]] = {
+    "no size": ({}, 0),
+    "no payload": ({"payload": b""}, 500),
+    "UDP": ({"protocol": ipv4.UDP}, 500),
+    "a fragment": ({"fragment": ipv4.MF}, 500),
+    "longer than it says": ({"short": 1}, 500),
+    "no TCP header": ({"payload": b"", "short": 1}, 500),
+}
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize(("changes", "segment"), NOT_TO_BE_CUT.values(), ids=NOT_TO_BE_CUT)
+def test_what_cannot_be_cut_is_counted_and_nothing_of_it_leaves(
+    changes: dict[str, Any], segment: int, many: bool
+) -> None:
+    packet = replace(Segment(1, bytes(1200), 1, source=FAR, destination=NEAR), **changes).octets()
+    frame = bytearray(superpacket(sending.ETHERNET["known"], packet, segment, False))
+    frame[1] = 1  # to be cut, whatever the size
+    mouth = sending.Mouth(sending.TUNNEL, [], many=many)
+    try:
+        mouth.take([bytes(frame)])
+        assert mouth.sent.outers == []
+        assert mouth.rules.drops.reasons == {"bad inner packet": 1}
+        assert mouth.rules.counters["Tunnel0"].drops_out == 1
+    finally:
+        mouth.close()
 
 
 def test_a_header_with_options_among_others_is_read_to_its_end() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from iosish.desired import Desired, KernelRoute, Link, LinkKind
 from iosish.forwarding.tables import Tunnel
+from iosish.plane.user import tap
 from tests.user_plane.node import Namespace, Node, cabled, eventually
 
 pytestmark = pytest.mark.live
@@ -89,6 +90,8 @@ def test_a_plan_after_its_own_apply_is_empty(space: Namespace) -> None:
         assert all(state and state.present and state.carrier and state.reason is None for state in states.values())
         physical_state = states["FastEthernet0/0"]
         assert physical_state is not None and physical_state.mtu == 1450
+        # Cut and sealed, what a tunnel is given uncut is for one call.
+        assert all(f"gso_max_size {tap.LARGE_MAX} " in space.ip("-d", "link", "show", f"Tunnel{n}") for n in range(2))
 
 
 def test_a_router_that_wants_nothing_is_settled_too(space: Namespace) -> None:

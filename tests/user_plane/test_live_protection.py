@@ -9,9 +9,11 @@ import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -301,6 +303,33 @@ def test_path_mtu_of_a_protected_tunnel(pair: Pair) -> None:
             pair.spoke.space.ip("route", "flush", "cache")
     finally:
         pair.spoke.space.ip("link", "set", "Fa0-0", "mtu", "1500")
+
+
+@pytest.mark.parametrize("discovery", [True, False])
+def test_a_stream_over_a_cable_that_takes_less_loses_no_octet(pair: Pair, discovery: bool) -> None:
+    """The kernel cuts no datagrams for a cable that each of them is too large for: they leave alone, or smaller."""
+    protect(pair, path_mtu_discovery=discovery)
+    secure(pair, udp_ports=IN_UDP)
+    octets = random.Random(5).randbytes(1 << 20) * 8
+    try:
+        for node in (pair.hub, pair.spoke):
+            node.space.ip("link", "set", "Fa0-0", "mtu", "1300")
+        with ExitStack() as stack:
+            listener = stack.enter_context(inside(pair.hub.space, lambda: socket.create_server(("192.168.0.1", 0))))
+            connect = partial(socket.create_connection, listener.getsockname(), 9)
+            client = stack.enter_context(inside(pair.spoke.space, connect))
+            server = stack.enter_context(listener.accept()[0])
+            sender = Thread(target=client.sendall, args=(octets,))
+            sender.start()
+            received = bytearray()
+            while len(received) < len(octets):
+                received += server.recv(1 << 20)
+            sender.join()
+        assert received == octets
+    finally:
+        for node in (pair.hub, pair.spoke):
+            node.space.ip("link", "set", "Fa0-0", "mtu", "1500")
+            node.space.ip("route", "flush", "cache")
 
 
 def test_a_clear_packet_that_waits_for_arp_does_not_leave_after_the_line(pair: Pair, eyes: Eyes) -> None:
