@@ -196,6 +196,9 @@ class Plane(Protocol):
     def watch(self, interfaces: frozenset[str]) -> None:
         """The interfaces whose packets the sink is to see from now on; nothing costs nothing."""
 
+    async def caught_up(self) -> None:
+        """Wait until each packet that has passed a watched interface so far is told, as seen or as missed."""
+
     async def counters(self) -> PlaneCounters: ...
 
     async def arp(self) -> tuple[ArpEntry, ...]: ...

@@ -25,6 +25,9 @@ class Surroundings(Protocol):
 
     def watch(self, interfaces: frozenset[str]) -> None: ...
 
+    def caught_up(self, then: Callable[[], None]) -> None:
+        """Call `then` when all that has passed so far is told, as seen or as missed."""
+
     def log(self, event: LogEvent) -> None: ...
 
     def later(self, delay_s: float, do: Callable[[], None]) -> Callable[[], object]:
@@ -37,6 +40,7 @@ class _Point:
         self.settings = Settings()
         self.buffer = Buffer(self.settings.size_mb * _MEGABYTE, circular=False)
         self.active = False
+        self.ending = False
         self.seen = 0
         self.kept = 0
         self.dropped = 0
@@ -119,17 +123,28 @@ class Captures:
         point.active = True
         duration_s = point.settings.limits.duration_s
         if duration_s:
-            point.call_off = self._around.later(duration_s, lambda: self._end(point, "duration limit reached"))
+            point.call_off = self._around.later(
+                duration_s, lambda: self._drain(point, lambda: self._end(point, "duration limit reached"))
+            )
         self._watch()
         self._log(6, "ENABLE", f"Capture Point {name} enabled.")
 
-    def stop(self, name: str) -> None:
-        """Raises CaptureError when it does not run."""
+    def stop(self, name: str, then: Callable[[], None] = lambda: None) -> None:
+        """Stop when all that has passed so far is kept or counted, and say so by `then`.
+
+        Raises CaptureError when it does not run.
+        """
         point = self._point(name)
-        if not point.active:
+        if not point.active or point.ending:
             raise CaptureError(f"Capture {name} is not active")
-        self._halt(point)
-        self._log(6, "DISABLE", f"Capture Point {name} disabled.")
+
+        def over() -> None:
+            if point.active:
+                self._halt(point)
+                self._log(6, "DISABLE", f"Capture Point {name} disabled.")
+            then()
+
+        self._drain(point, over)
 
     def clear(self, name: str) -> None:
         """Empty the buffer; the capture goes on."""
@@ -184,8 +199,12 @@ class Captures:
             raise CaptureError(f"Capture {name} has not been configured")
         return point
 
+    def _drain(self, point: _Point, then: Callable[[], None]) -> None:
+        point.ending = True
+        self._around.caught_up(then)
+
     def _halt(self, point: _Point) -> None:
-        point.active = False
+        point.active = point.ending = False
         if point.call_off is not None:
             point.call_off()
             point.call_off = None
@@ -193,6 +212,8 @@ class Captures:
 
     def _end(self, point: _Point, reason: str) -> None:
         """A capture ends by itself."""
+        if not point.active:
+            return
         self._halt(point)
         if reason == "buffer full":
             self._log(5, "BUFFER_FULL", f"Linear Buffer associated with capture point {point.name} is full.")

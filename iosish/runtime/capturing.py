@@ -16,10 +16,23 @@ class Capturing:
     def __init__(self, driver: Driver, log: Callable[[LogEvent], None]) -> None:
         self._driver = driver
         self._log = log
+        self._tasks: set[asyncio.Task[None]] = set()
         self.captures = Captures(self)
 
     def watch(self, interfaces: frozenset[str]) -> None:
         self._driver.watch(self.captures, interfaces)
+
+    def caught_up(self, then: Callable[[], None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._catch_up(then))
+        self._tasks.add(task)  # the loop alone would not keep it alive
+        task.add_done_callback(self._tasks.discard)
+
+    async def _catch_up(self, then: Callable[[], None]) -> None:
+        try:
+            if self._driver.plane is not None:
+                await self._driver.plane.caught_up()
+        finally:
+            then()
 
     def log(self, event: LogEvent) -> None:
         self._log(event)

@@ -26,9 +26,16 @@ class Surroundings:
         self.watched: frozenset[str] = frozenset()
         self.said: list[str] = []
         self.timers: list[tuple[float, Callable[[], None]]] = []
+        self.behind: list[Callable[[], None]] | None = None
 
     def watch(self, interfaces: frozenset[str]) -> None:
         self.watched = interfaces
+
+    def caught_up(self, then: Callable[[], None]) -> None:
+        if self.behind is None:
+            then()
+        else:
+            self.behind.append(then)
 
     def log(self, event: LogEvent) -> None:
         self.said.append(f"{event.mnemonic}: {event.text}")
@@ -122,6 +129,57 @@ def test_a_limit_of_time_and_what_was_lost_on_the_way() -> None:
     captures.packets_missed(TUNNEL, 9)
     over()
     assert delay_s == 5 and not state(captures).active and state(captures).dropped == 7
+
+
+@pytest.mark.parametrize("by", ["stop", "duration"])
+def test_what_passed_before_its_end_is_kept_or_counted(by: str) -> None:
+    around = Surroundings()
+    captures = started(around, Limits(duration_s=5))
+    around.behind, told = [], []
+    if by == "stop":
+        captures.stop("CAP", lambda: told.append(captures.state()))
+        with pytest.raises(CaptureError, match="not active"):
+            captures.stop("CAP")
+    else:
+        around.timers.pop()[1]()
+    with pytest.raises(CaptureError, match="already active"):
+        captures.start("CAP")
+    captures.packets_seen(seen(3))
+    captures.packets_missed(FA, 4)
+    assert not told and around.watched == {FA}
+    for catch_up in around.behind:
+        catch_up()
+    captures.packets_seen(seen())
+    found = state(captures)
+    assert (found.active, found.packets, found.dropped) == (False, 3, 4) and not around.watched
+    assert told == ([(found,)] if by == "stop" else [])
+    assert [text.partition(":")[0] for text in around.said] == [
+        "ENABLE",
+        "DISABLE" if by == "stop" else "DISABLE_ASYNC",
+    ]
+    around.behind = None
+    captures.start("CAP")
+    captures.stop("CAP")
+    assert state(captures).packets == 0
+
+
+@pytest.mark.parametrize("end", ["full", "removed", "made again"])
+def test_a_capture_that_ends_while_it_stops_ends_once(end: str) -> None:
+    around = Surroundings()
+    captures = started(around, Limits(packets=2))
+    around.behind, stopped = [], []
+    captures.stop("CAP", lambda: stopped.append(True))
+    if end == "full":
+        captures.packets_seen(seen(5))
+    else:
+        captures.remove("CAP")
+    if end == "made again":
+        captures.attach("CAP", TUNNEL, Direction.BOTH)
+        captures.start("CAP")
+    said = list(around.said)
+    around.behind.pop()()
+    assert stopped == [True] and around.said == said
+    assert [point.active for point in captures.state()] == {"full": [False], "removed": [], "made again": [True]}[end]
 
 
 def test_a_full_linear_buffer_ends_it_and_clear_empties_it() -> None:

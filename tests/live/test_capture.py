@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from scapy.utils import RawPcapNgReader, rdpcap
 
-from tests.live.lab import Lab
+from tests.live.lab import Lab, until
 from tests.simulation.test_article import ARTICLE, inner, nhrp, outer
+from tests.user_plane.floods import counter, flood
 
 pytestmark = pytest.mark.live
 
@@ -117,6 +120,24 @@ def gre_packets_of(path: Path, interface: str) -> list[bytes]:
         if message is None or message.type in (1, 2):
             found.append(packet)
     return found
+
+
+def test_of_a_flood_a_capture_that_is_stopped_holds_or_counts_all_that_passed(classic: Lab) -> None:
+    """R5 floods R2, whose link it shares; some of it is kept."""
+    lab = classic
+    inside = f"iosish-{lab.name}-"
+    with counter(f"{inside}R2", "Fa0-0") as passed:
+        began = passed()
+        start(lab, "R2", "FastEthernet0/0")
+        begun = passed()
+        with flood(f"{inside}R5", IPv4Address("172.16.25.2"), 500_000):
+            until(lambda: passed() - begun > 20_000, "the flood")
+            ending = passed()
+            lab.console("R2", "monitor capture CAP stop")
+            ended = passed()
+    shown = lab.console("R2", "show monitor capture CAP buffer", "no monitor capture CAP")
+    kept, dropped = (int(number) for number in re.findall(r"packets (?:in buf|dropped) +: (\d+)", shown))
+    assert kept and ending - begun <= kept + dropped <= ended - began
 
 
 def test_a_protected_tunnel_is_clear_inside_and_esp_on_its_uplink(crypto_lab: Lab) -> None:

@@ -25,6 +25,9 @@ class Around:
     def log(self, event: LogEvent) -> None:
         self._node.log(event)
 
+    def caught_up(self, then: Callable[[], None]) -> None:
+        self._node.world.call_soon(then)
+
     def later(self, delay_s: float, do: Callable[[], None]) -> Callable[[], object]:
         return self._node.world.call_later(delay_s, do).cancel
 

@@ -65,6 +65,9 @@ class Router:
     def watch(self, interfaces: frozenset[str]) -> None:
         self.watched = interfaces
 
+    def caught_up(self, then: Callable[[], None]) -> None:
+        then()
+
     def later(self, delay_s: float, do: Callable[[], None]) -> Callable[[], object]:
         return lambda: None
 

@@ -211,6 +211,11 @@ class Node:
     def watch(self, *interfaces: str) -> None:
         self._ask("watch", frozenset(interfaces))
 
+    def caught_up(self) -> Told:
+        """What the plane has told when all that has passed so far is told."""
+        self._ask("caught_up")
+        return self.told()
+
     def forwarder(self) -> int | None:
         """The pid of the forwarder process."""
         pid = self._ask("forwarder")
@@ -322,6 +327,8 @@ async def _serve() -> None:
             await plane.settled()
         elif what == "watch":
             plane.watch(*values)
+        elif what == "caught_up":
+            await plane.caught_up()
         elif what == "hurt":
             _hurt(plane, *values)
         elif what == "told":

@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
 from iosish.desired import SeenPacket
-from tests.user_plane.node import eventually
+from iosish.plane.device_name import device_name
+from tests.user_plane.floods import counter, flood
+from tests.user_plane.node import Told, eventually
 from tests.user_plane.test_live_tunnels import HUB, HUB_INSIDE, SPOKE, Pair, cloud
 
 pytestmark = pytest.mark.live
@@ -106,25 +109,46 @@ def test_large_packets_are_seen_as_they_are_on_the_wire(pair: Pair) -> None:
     assert not pair.spoke.told().unseen
 
 
-def test_a_flood_is_lost_in_part_and_counted_and_delays_nothing(pair: Pair) -> None:
-    """More than is taken: what is missing is told, and the plane answers meanwhile."""
-    pair.hub.watch(FA, TUNNEL)
-    sent = 150_000
-    code = (
-        "import socket\n"
-        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-        f"for _ in range({sent}):\n"
-        f"    s.sendto(bytes(40), ('{HUB}', 9))\n"
-    )
-    flood = subprocess.Popen(["ip", "netns", "exec", pair.spoke.space.name, sys.executable, "-c", code])
-    try:
-        while flood.poll() is None:
-            assert pair.hub.counters() is not None
-    finally:
-        flood.kill()
-        flood.wait()
-    pair.hub.watch()  # what is left in the kernel's buffer is taken or counted
-    told = pair.hub.told()
-    seen = sum(1 for packet in told.seen if packet.inbound and packet.data[23:24] == b"\x11")
-    assert seen and seen <= sent
-    assert sum(count for _, count in told.unseen) > 0 or seen == sent
+def accounted(told: Told, interface: str) -> int:
+    """Packets of an interface that were seen, and that were told to have passed unseen."""
+    seen = sum(packet.interface == interface for packet in told.seen)
+    return seen + sum(count for name, count in told.unseen if name == interface)
+
+
+def test_of_a_flood_all_is_seen_or_counted_as_unseen_and_it_delays_nothing(pair: Pair) -> None:
+    with counter(pair.hub.space.name, device_name(FA)) as passed:
+        began = passed()
+        pair.hub.watch(FA)
+        begun = passed()
+        with flood(pair.spoke.space.name, HUB, 80_000) as sender:
+            while sender.poll() is None:
+                assert pair.hub.counters() is not None
+        ending = passed()
+        pair.hub.watch()  # what is left in the kernel's buffer is taken or counted
+        ended, told = passed(), pair.hub.told()
+    assert told.seen
+    assert ending - begun <= accounted(told, FA) <= ended - began
+
+
+@pytest.mark.parametrize(("target", "interface"), [(HUB, FA), (HUB_INSIDE, TUNNEL)])
+def test_in_the_middle_of_a_flood_one_can_wait_for_what_has_passed(
+    pair: Pair, target: IPv4Address, interface: str
+) -> None:
+    pair.spoke.space.pings(str(HUB_INSIDE))
+    with counter(pair.hub.space.name, device_name(FA)) as passed:
+        began, carried_before = passed(), carried(pair)
+        pair.hub.watch(FA, TUNNEL)
+        begun = passed()
+        with flood(pair.spoke.space.name, target, 200_000):
+            eventually(lambda: accounted(pair.hub.told(), interface) > 1000, "the flood")
+            at_least, carried_at_least = passed(), carried(pair)
+            told = pair.hub.caught_up()
+            at_most, carried_at_most = passed(), carried(pair)
+    assert at_least - begun <= accounted(told, FA) <= at_most - began
+    assert carried_at_least <= carried_before + accounted(told, TUNNEL) <= carried_at_most
+
+
+def carried(pair: Pair) -> int:
+    """Packets that the hub's tunnel has carried, in both directions."""
+    counters = pair.hub.counters().interfaces[TUNNEL]
+    return int(counters.packets_in + counters.packets_out)

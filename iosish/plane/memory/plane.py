@@ -117,6 +117,9 @@ class MemoryPlane:
                 watched = interface.name in interfaces
                 interface.end.taps[:] = [partial(self._passed, interface.name)] if watched else []
 
+    async def caught_up(self) -> None:
+        """What passes is told at once."""
+
     def lose_sas(self) -> None:
         """What a real plane suffers when its forwarder process dies."""
         self._kernel.forwarder.drop_all_sas()

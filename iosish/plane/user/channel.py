@@ -21,8 +21,9 @@ SECURE, PORT, IKE = b"I", b"P", b"M"
 ASK, TAKEN = b"?", b"!"
 #: Forwarder to control: NHRP that came; peers that data went to; refused packets; counters; why it ends.
 RECEIVED, USED, REFUSED, COUNTED, ENDED = b"N", b"U", b"R", b"K", b"E"
-#: Tunnels to watch; what passed them; that such a message was taken.
-WATCH, SEEN, SEEN_TAKEN = b"W", b"s", b"t"
+#: Tunnels to watch; what passed them; that such a message was taken; a wish for what was not told yet (its number comes
+#: back with TAKEN).
+WATCH, SEEN, SEEN_TAKEN, ASK_SEEN = b"W", b"s", b"t", b"a"
 #: Counters of SAs, before those that were asked for; IKE that came; SAs missed, used and worn; refused ESP.
 SA_COUNTED, IKE_RECEIVED, MISSED, SAS_USED, WORN, ESP_REFUSED = b"k", b"m", b"w", b"u", b"o", b"r"
 

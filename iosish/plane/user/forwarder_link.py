@@ -279,11 +279,19 @@ class ForwarderLink:
 
     async def taken(self) -> None:
         """Wait until the forwarder has taken all that it was told; not for long, if it does not answer."""
+        await self._answered(channel.ASK)
+
+    async def caught_up(self) -> None:
+        """Wait until all that has passed watched tunnels so far is told; not for long, if there is no answer."""
+        if self._watched & self._carried.keys():
+            await self._answered(channel.ASK_SEEN)
+
+    async def _answered(self, question: bytes) -> None:
         if self._channel is None:
-            return  # the next one takes it before anything else
+            return  # the next one takes all before anything else
         number, waiter = next(self._numbers), self._loop.create_future()
         self._waiters[number] = waiter
-        self._tell(pack(channel.ASK, number))
+        self._tell(pack(question, number))
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(waiter, ANSWER_WITHIN_S)

@@ -129,6 +129,9 @@ class Loop:
             self._rules.watched = frozenset(value)
         elif kind == channel.SEEN_TAKEN:
             self._seen_underway -= 1
+        elif kind == channel.ASK_SEEN:
+            self._show_all()
+            self._tell(channel.TAKEN, value)
         elif kind == channel.ASK:
             self._tell(channel.TAKEN, value)
         elif kind == channel.COUNT:
@@ -225,6 +228,19 @@ class Loop:
                 seen.lost(packets, missed)
                 return
             self._seen_underway += 1
+
+    def _show_all(self) -> None:
+        """Hand on what passed up to now: what the control side is too slow for as missed."""
+        self._show(time.monotonic())
+        seen = self._rules.seen
+        seen.lost(seen.take(), {})
+        missed = seen.take_missed()
+        if not missed:
+            return
+        if self._tell(channel.SEEN, ([], missed)):
+            self._seen_underway += 1
+        else:
+            seen.lost([], missed)
 
     def _report(self) -> None:
         used = self._rules.take_used()

@@ -1,6 +1,7 @@
 """Packet sockets on devices that are watched: what passes them, in both directions (packet(7)).
 
-A flood is lost in the kernel's buffer, which is bounded, and counted; it takes no more than a burst of each turn.
+A flood is lost in the kernel's buffer, which is bounded, and counted; it takes no more than a burst of each turn. The
+kernel counts what has passed, so that each packet is told as seen or as missed.
 """
 
 from __future__ import annotations
@@ -33,13 +34,31 @@ _TIMESTAMP = Struct("=qq")
 _ANCILLARY = socket.CMSG_SPACE(_AUXDATA_FIELDS.size) + socket.CMSG_SPACE(_TIMESTAMP.size)
 
 
+class _Watch:
+    """The socket of a device. `queued` counts the packets that found room in its queue up to the last look at it,
+    `taken` those that were taken out again."""
+
+    def __init__(self, device: str, index: int) -> None:
+        """Raises OSError."""
+        self.own = _listen(device)
+        self.index = index
+        self.queued = self.taken = 0
+
+    def look(self) -> int:
+        """Gives how many found no room since the last time."""
+        counted = self.own.getsockopt(_SOL_PACKET, _STATISTICS, _STATISTICS_FIELDS.size)
+        passed, dropped = _STATISTICS_FIELDS.unpack(counted)
+        self.queued += passed - dropped
+        return int(dropped)
+
+
 class PacketSockets:
     """One socket for each device that is watched. What it saw goes to the sink, what it lost too."""
 
     def __init__(self, sink: PlaneSink) -> None:
         self._sink = sink
         self._loop = asyncio.get_running_loop()
-        self._open: dict[str, tuple[int, socket.socket]] = {}
+        self._open: dict[str, _Watch] = {}
         self._frame = bytearray(_FRAME_MAX)
 
     def listen(self, devices: Mapping[str, str]) -> None:
@@ -48,32 +67,52 @@ class PacketSockets:
         for name, device in devices.items():
             with contextlib.suppress(OSError):
                 wanted[name] = socket.if_nametoindex(device)
-        for name in [name for name, (index, _) in self._open.items() if wanted.get(name) != index]:
+        for name in [name for name, watch in self._open.items() if wanted.get(name) != watch.index]:
             self._close(name)
         for name, index in wanted.items():
             if name not in self._open:
                 with contextlib.suppress(OSError):  # it went away just now: it is told again when it is back
-                    self._open[name] = index, _listen(devices[name])
-                    self._loop.add_reader(self._open[name][1], self._readable, name)
+                    watch = self._open[name] = _Watch(devices[name], index)
+                    self._loop.add_reader(watch.own, self._take, name, watch)
+
+    async def caught_up(self) -> None:
+        """Wait until all that has passed so far is told; others have their turns meanwhile."""
+        for name, watch in tuple(self._open.items()):
+            if self._open.get(name) is not watch:
+                continue  # it was closed, and told all
+            self._missed(name, watch.look())
+            last = watch.queued
+            while watch.taken < last and self._open.get(name) is watch:
+                if not self._take(name, watch):
+                    break  # the kernel has thrown the rest away
+                await asyncio.sleep(0)
 
     def _close(self, name: str) -> None:
-        self._readable(name)
-        _, own = self._open.pop(name)
-        self._loop.remove_reader(own)
-        own.close()
+        """What is not taken in one burst more is missed."""
+        watch = self._open.pop(name)
+        self._loop.remove_reader(watch.own)
+        self._take(name, watch)
+        dropped = watch.look()
+        watch.own.close()
+        self._missed(name, dropped + watch.queued - watch.taken)
 
-    def _readable(self, name: str) -> None:
-        _, own = self._open[name]
+    def _take(self, name: str, watch: _Watch) -> int:
+        """Take a burst and tell of it; gives how many packets of the queue it was."""
+        before = watch.taken
         seen: list[SeenPacket] = []
         octets = missed = 0
         for _ in range(BURST):
             try:
-                size, ancillary, _, sender = own.recvmsg_into([self._frame], _ANCILLARY, socket.MSG_TRUNC)
+                size, ancillary, _, sender = watch.own.recvmsg_into([self._frame], _ANCILLARY, socket.MSG_TRUNC)
             except OSError as error:
                 if error.errno == errno.EINVAL:
                     missed += 1  # this kernel cannot say how to cut it
+                    watch.taken += 1
                     continue
-                break  # nothing more, or the device is down or gone
+                if error.errno == errno.ENETDOWN:
+                    continue  # said once when the device goes down: what passed before is still there
+                break  # nothing more
+            watch.taken += 1
             inbound = sender[2] != _OUTGOING
             octets += size
             at, vlan = _told(ancillary)
@@ -81,11 +120,15 @@ class PacketSockets:
                 seen.append(SeenPacket(name, inbound, at, data, length))
             if octets >= BURST_OCTETS:
                 break
-        _, dropped = _STATISTICS_FIELDS.unpack(own.getsockopt(_SOL_PACKET, _STATISTICS, _STATISTICS_FIELDS.size))
+        missed += watch.look()
         if seen:
             self._sink.packets_seen(seen)
-        if missed + dropped:
-            self._sink.packets_missed(name, missed + dropped)
+        self._missed(name, missed)
+        return watch.taken - before
+
+    def _missed(self, name: str, count: int) -> None:
+        if count:
+            self._sink.packets_missed(name, count)
 
     def _frames(self, size: int, vlan: bytes, sender: tuple[str, int, int, int, bytes]) -> list[tuple[bytes, int]]:
         """What was read, as frames on the wire, each with its own length."""

@@ -156,6 +156,10 @@ class UserPlane:
         self._forwarder.watch(interfaces)
         self._watch_devices()
 
+    async def caught_up(self) -> None:
+        await self._forwarder.caught_up()
+        await self._packet_sockets.caught_up()
+
     def _watch_devices(self) -> None:
         """A tunnel's packets come from the forwarder, all others from the kernel."""
         watched = self._watched - self._desired.tunnels.keys()

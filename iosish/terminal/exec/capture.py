@@ -106,7 +106,9 @@ async def start(session: Session, capture: str) -> None:
 
 async def stop(session: Session, capture: str) -> None:
     """`monitor capture NAME stop`."""
-    if _do(session, lambda: session.host.captures.stop(capture)):
+    stopped = asyncio.Event()
+    if _do(session, lambda: session.host.captures.stop(capture, stopped.set)):
+        await stopped.wait()
         session.write(f"Stopped capture point : {capture}\n")
 
 
