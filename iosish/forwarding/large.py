@@ -91,34 +91,34 @@ class Joined(NamedTuple):
     payload: Matrix
 
 
-def alike(frames: Matrix, start: int, first: bytes) -> bool:
-    """Whether all rows have the same headers as the first, whose IPv4 packet `first` begins at `start`.
+def same_way(frames: Matrix, start: int, ip_header: int) -> bool:
+    """Whether the IPv4 packets that begin at `start` in each row go one way: all before it is the same, and the header.
 
-    Apart from what counts: IPv4's identification and checksum, and of a TCP segment the number, checksum and PSH.
+    Apart from what counts in that: identification and checksum.
     """
-    ip_header = ipv4.header_size(first)
-    if first[9] == ipv4.TCP and not ipv4.is_fragment(first) and len(first) >= ip_header + 20:
-        headers = min(len(first), ip_header + (first[ip_header + 12] >> 4 << 2))
-        mask = _same(start, ip_header, max(headers, ip_header + 20))
-    else:
-        mask = _same(start, ip_header, ip_header)
+    mask = _same_way(start, ip_header)
     heads = frames[:, : len(mask)]
     return not np.count_nonzero((heads ^ heads[0]) & mask)
 
 
 @lru_cache(64)
-def _same(start: int, ip_header: int, headers: int) -> Any:
-    mask = np.full(start + headers, 0xFF, np.uint8)
+def _same_way(start: int, ip_header: int) -> Any:
+    mask = np.full(start + ip_header, 0xFF, np.uint8)
     mask[start + 4 : start + 6] = mask[start + 10 : start + 12] = 0
-    if headers > ip_header:
-        at = start + ip_header
-        mask[at + 4 : at + 8] = mask[at + 16 : at + 18] = 0
-        mask[at + 13] = 0xFF & ~PSH
+    return mask
+
+
+@lru_cache(64)
+def _same_tcp(headers: int) -> Any:
+    """What the segments of one large packet have in common of TCP's header: all but number, PSH and checksum."""
+    mask = np.full(headers, 0xFF, np.uint8)
+    mask[4:8] = mask[16:18] = 0
+    mask[13] = 0xFF & ~PSH
     return mask
 
 
 def join(packets: Matrix) -> Iterator[Joined | Matrix]:
-    """Rows of IPv4 packets that are `alike` as large ones, and single rows as they came; in order.
+    """Rows of IPv4 packets that go the `same_way` as large ones, and single rows as they came; in order.
 
     Those of a large one are segments in sequence, as the kernel's GRO wants it, with right checksums.
     """
@@ -128,26 +128,39 @@ def join(packets: Matrix) -> Iterator[Joined | Matrix]:
     headers = ip_header + (first[ip_header + 12] >> 4 << 2) if total >= ip_header + 20 else total
     segment = total - headers
     plain = first[9] == ipv4.TCP and not ipv4.is_fragment(first) and headers >= ip_header + 20 and segment > 0
-    if not plain or first[ip_header + 13] & ~PSH != ACK:
+    if not plain:
         yield from packets
         return
     pseudo = word_sum(first[12:20] + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big"))
     wrong = (word_sums(packets[:, ip_header:]) + np.uint32(pseudo)) % np.uint32(0xFFFF)
+    tcp = packets[:, ip_header:headers]
+    others = (tcp[1:] ^ tcp[:-1]) & _same_tcp(headers - ip_header)
+    sequences = tcp[:, 4:8].view(">u4")[:, 0]
+    identifications = packets[:, 4:6].view(">u2")[:, 0]
     # A few small numbers are compared faster in plain Python.
-    sequences = packets[:, ip_header + 4 : ip_header + 8].view(">u4")[:, 0].tolist()
-    identifications = packets[:, 4:6].view(">u2")[:, 0].tolist()
     header_sums = packets[:, 10:12].view(">u2")[:, 0].tolist()
-    sum_, sequence, identification = header_sums[0], sequences[0], identifications[0]
+    sum_, sequence, identification = header_sums[0], int(sequences[0]), int(identifications[0])
     in_order = (
-        ipv4.checksum_right(first[:ip_header])
+        first[ip_header + 13] & ~PSH == ACK
+        and ipv4.checksum_right(first[:ip_header])
         and not np.count_nonzero(wrong)
-        and sequences == list(range(sequence, sequence + number * segment, segment))
-        and identifications == list(range(identification, identification + number))
+        and not np.count_nonzero(others)
+        and sequences.tolist() == list(range(sequence, sequence + number * segment, segment))
+        and identifications.tolist() == list(range(identification, identification + number))
         # One more in the identification is one less in the checksum.
         and header_sums == list(range(sum_, sum_ - number, -1))
-        and not np.count_nonzero(packets[:-1, ip_header + 13] & PSH)
+        and not np.count_nonzero(tcp[:-1, 13] & PSH)
     )
-    starts = [] if in_order else _starts(packets, ip_header, segment, wrong, sequences, identifications)
+    starts: list[int] = []
+    if not in_order:
+        breaks = others.any(axis=1) | (tcp[:-1, 13] & PSH != 0)
+        breaks |= _steps(sequences.astype(np.uint32)) != segment
+        breaks |= _steps(identifications.astype(np.uint16)) != 1
+        # What the kernel's GRO would not join: it goes on alone, as it came.
+        alone = (wrong != 0) | (word_sums(packets[:, :ip_header]) % np.uint32(0xFFFF) != 0)
+        alone |= (tcp[:, 12] != first[ip_header + 12]) | (tcp[:, 13] & ~np.uint8(PSH) != ACK)
+        breaks |= alone[1:] | alone[:-1]
+        starts = (np.flatnonzero(breaks) + 1).tolist()
     at_most = (0xFFFF - headers) // segment
     start = 0
     for end in [*starts, number]:
@@ -160,23 +173,9 @@ def join(packets: Matrix) -> Iterator[Joined | Matrix]:
             start = stop
 
 
-def _starts(
-    packets: Matrix, ip_header: int, segment: int, wrong: Words, sequences: list[int], identifications: list[int]
-) -> list[int]:
-    """The rows, but for the first, that do not carry on where the row before them ended."""
-    wrong = wrong + word_sums(packets[:, :ip_header]) % np.uint32(0xFFFF)
-    bad, flags = wrong.tolist(), packets[:, ip_header + 13].tolist()
-    starts = []
-    for row in range(1, len(packets)):
-        if (
-            bad[row]
-            or bad[row - 1]
-            or flags[row - 1] & PSH
-            or sequences[row] != (sequences[row - 1] + segment) & 0xFFFFFFFF
-            or identifications[row] != (identifications[row - 1] + 1) & 0xFFFF
-        ):
-            starts.append(row)
-    return starts
+def _steps(numbers: Any) -> Any:
+    """From each to the next, in as many bits as they have."""
+    return numbers[1:] - numbers[:-1]
 
 
 def _joined(packets: Matrix, ip_header: int, headers: int, segment: int) -> Joined:

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from iosish.forwarding import gre, ipv4, large
 from iosish.forwarding.large import Matrix
 from iosish.forwarding.rules import Forwarder, Received
+from iosish.forwarding.segments import SYN
 from iosish.forwarding.tunnel_state import OUTER_HEADER
 from iosish.ipsec import rows
 from iosish.ipsec.esp import HEADER, InboundSa
 from iosish.ipsec.rows import Arrived
 
-_SYN = 0x02
 _GRE_OPTIONS = gre.CHECKSUM | gre.SEQUENCE
 _GRE_HEADER_MAX = 16
 
 
 class ReceivedRun(NamedTuple):
-    """IPv4 packets of one tunnel, a row each, which are `large.alike`."""
+    """IPv4 packets of one tunnel, a row each, which go the `large.same_way`."""
 
     tunnel: str
     packets: Matrix
@@ -89,11 +91,12 @@ class LargeIn:
         total = ipv4.size(packet)
         if not total or packet[12:16] == state.address or ipv4.is_group(packet[16:20]):
             return None
-        if not large.alike(frames, start, packet):
+        ip_header = ipv4.header_size(packet)
+        if not large.same_way(frames, start, ip_header):
             return None
         if state.tunnel.adjust_mss is not None and packet[9] == ipv4.TCP and not ipv4.is_fragment(packet):
-            flags = ipv4.header_size(packet) + 13
-            if flags >= total or packet[flags] & _SYN:
+            flags = ip_header + 13
+            if flags >= total or np.count_nonzero(packets[:, flags] & SYN):
                 return None
         number = len(packets)
         counters = state.counters

@@ -54,7 +54,8 @@ class Ear:
         self._sources = Sources()
         with mock.patch.object(sockets, "listener", self._listener):
             self._wire = _Wire(self.rules, self._sources, self)
-            self._wire.speed_up(self._fast.many if many else None)
+            if many:
+                self._wire.speed_up(self._fast.many)
             self._wire.configure({tunnel.name: tunnel})
             port = sockets.open_port(0)
             self.address = US, port.getsockname()[1]

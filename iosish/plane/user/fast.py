@@ -16,7 +16,7 @@ from iosish.plane.user.wire import ManyPackets
 class Fast:
     def __init__(self, rules: Forwarder) -> None:
         self.out = LargeOut(rules)
-        self.many = ManyPackets(many.Receiver(), LargeIn(rules)) if many.USABLE else None
+        self.many = ManyPackets(many.Receiver(), many.Sender(), LargeIn(rules))
 
     def frames(self, run: ReceivedRun) -> Iterator[tuple[int, list[Packet]]]:
         """Frames for the device, in parts, and of how many packets each is made."""

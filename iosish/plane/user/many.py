@@ -1,9 +1,10 @@
-"""Many packets from a socket in one call (recvmmsg(2)), and which of them are alike (numpy)."""
+"""Many packets in one call (recvmmsg(2), sendmmsg(2)), and which of them are alike (numpy)."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from struct import Struct
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from iosish.forwarding.ipv4 import Packet
 from iosish.ipsec.rows import ROWS, Arrived, LastUsed
 
 #: Packets in one call.
@@ -29,7 +31,14 @@ _NAME_LENGTH, _CONTROL_LENGTH, _FLAGS, _LENGTH = 1, 5, 6, 7
 _MSG_CTRUNC, _MSG_TRUNC, _MSG_DONTWAIT = 0x08, 0x20, 0x40
 _CMSG = Struct("=QII")
 
-USABLE = sys.maxsize > 2**32 and sys.byteorder == "little"
+_INDEX = np.arange(SLOTS, dtype=np.uint64)
+
+if sys.maxsize <= 2**32 or sys.byteorder != "little":
+    raise ImportError("the layout of these structures is that of a little-endian machine of 64 bits")
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_RECVMMSG, _SENDMMSG = _LIBC.recvmmsg, _LIBC.sendmmsg
+_RECVMMSG.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
+_SENDMMSG.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
 
 
 class Receiver:
@@ -41,22 +50,19 @@ class Receiver:
         self._slots = np.frombuffer(block, np.uint8).reshape(SLOTS, _STRIDE)
         self._meta = np.zeros((SLOTS, _META), np.uint8)
         self._iov = np.zeros((SLOTS, 2), np.uint64)
-        self._iov[:, 0] = self._slots.ctypes.data + np.arange(SLOTS, dtype=np.uint64) * np.uint64(_STRIDE)
+        self._iov[:, 0] = self._slots.ctypes.data + _INDEX * np.uint64(_STRIDE)
         self._iov[:, 1] = _OCTETS
-        meta = self._meta.ctypes.data + np.arange(SLOTS, dtype=np.uint64) * np.uint64(_META)
+        meta = self._meta.ctypes.data + _INDEX * np.uint64(_META)
         fresh = np.zeros((SLOTS, _WORDS), np.uint64)
         fresh[:, 0] = meta
         fresh[:, _NAME_LENGTH] = _NAME
-        fresh[:, 2] = self._iov.ctypes.data + np.arange(SLOTS, dtype=np.uint64) * np.uint64(16)
+        fresh[:, 2] = self._iov.ctypes.data + _INDEX * np.uint64(16)
         fresh[:, 3] = 1
         fresh[:, 4] = meta + np.uint64(_NAME)
         fresh[:, _CONTROL_LENGTH] = _CONTROL
         self._fresh = fresh
         self._headers = fresh.copy()
         self._address = self._headers.ctypes.data
-        libc = ctypes.CDLL(None, use_errno=True)
-        self._recvmmsg = libc.recvmmsg
-        self._recvmmsg.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
         self._views: LastUsed[Arrived] = LastUsed(_SIZES_MAX * 2)
         self._used = 0
 
@@ -64,10 +70,7 @@ class Receiver:
         """How many packets came; 0: none is there. Raises OSError."""
         self._headers[: self._used] = self._fresh[: self._used]
         self._used = 0
-        number = int(self._recvmmsg(descriptor, self._address, SLOTS, _MSG_DONTWAIT, None))
-        if number < 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error))
+        number = _counted(_RECVMMSG(descriptor, self._address, SLOTS, _MSG_DONTWAIT, None))
         self._used = number
         return number
 
@@ -130,3 +133,38 @@ class Receiver:
             (slot, start, octets),
             lambda: Arrived(matrix, [self._view[place : place + octets] for place in places]),
         )
+
+
+class Sender:
+    """Sends packets of one size to one address."""
+
+    def __init__(self) -> None:
+        self._name = np.zeros(_NAME, np.uint8)
+        self._name[:2] = np.array([socket.AF_INET], np.uint16).view(np.uint8)
+        self._iov = np.zeros((SLOTS, 2), np.uint64)
+        self._headers = np.zeros((SLOTS, _WORDS), np.uint64)
+        self._headers[:, 0] = self._name.ctypes.data
+        self._headers[:, _NAME_LENGTH] = _NAME
+        self._headers[:, 2] = self._iov.ctypes.data + _INDEX * np.uint64(16)
+        self._headers[:, 3] = 1
+        self._address = self._headers.ctypes.data
+
+    def send(self, descriptor: int, destination: bytes, block: Packet, size: int, first: int) -> int:
+        """Send the packets of `size` octets that a block consists of, from the `first` on; how many went.
+
+        Raises OSError when that one is refused.
+        """
+        octets = np.frombuffer(block, np.uint8)
+        number = min(len(octets) // size - first, SLOTS)
+        self._name[4:8] = np.frombuffer(destination, np.uint8)
+        self._iov[:number, 0] = np.uint64(octets.ctypes.data + first * size) + _INDEX[:number] * np.uint64(size)
+        self._iov[:number, 1] = size
+        return _counted(_SENDMMSG(descriptor, self._address, number, _MSG_DONTWAIT))
+
+
+def _counted(number: int) -> int:
+    """What a call answered. Raises OSError."""
+    if number < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return number

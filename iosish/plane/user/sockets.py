@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from iosish.forwarding.ipv4 import Packet
@@ -82,12 +82,10 @@ class RawSender:
         self._header.set(tos, ttl, df)
         self._socket.sendto(packet, to)
 
-    def send_all(self, tos: int, ttl: int, df: bool, packets: Iterator[Packet], to: Target) -> None:
-        """Raises OSError, and the iterator has gone on to the packet after the one that was refused."""
+    def ready(self, tos: int, ttl: int, df: bool) -> int:
+        """The descriptor, for a call that sends many packets with this header."""
         self._header.set(tos, ttl, df)
-        send = self._socket.sendto
-        for packet in packets:
-            send(packet, to)
+        return self._socket.fileno()
 
     def close(self) -> None:
         self._socket.close()

@@ -22,7 +22,7 @@ from iosish.plane.user.sources import Sources
 
 if TYPE_CHECKING:
     from iosish.forwarding.large_in import LargeIn, ReceivedRun
-    from iosish.plane.user.many import Receiver
+    from iosish.plane.user.many import Receiver, Sender
 
 #: Packets taken from one source before the next has its turn.
 BURST = 64
@@ -44,9 +44,10 @@ Receive: TypeAlias = Callable[[bytes, bytes, memoryview, float], Received | None
 
 
 class ManyPackets(NamedTuple):
-    """What takes many packets at once: from a socket, and through the rules."""
+    """What takes many packets at once: from a socket, to one, and through the rules."""
 
     receiver: Receiver
+    sender: Sender
     rules: LargeIn
 
 
@@ -82,10 +83,10 @@ class Wire:
         self._icmp: socket.socket | None = None
         sources.add(self._gre.fileno(), self._from_gre)
 
-    def speed_up(self, many: ManyPackets | None) -> None:
+    def speed_up(self, many: ManyPackets) -> None:
         """From now on take many packets at once."""
         self._many = many
-        if self._udp is not None and many is not None:
+        if self._udp is not None:
             self._udp.receive_together()
 
     def configure(self, tunnels: Mapping[str, Tunnel]) -> None:
@@ -314,15 +315,21 @@ class Wire:
         for run in runs:
             if run.ports is not None:
                 self._send_segments(name, local, run)
-                continue
-            frames = iter(run.frames)
-            sender, to = self._sender(local, run.protocol), self._target(run.destination)
-            while True:
-                try:
-                    sender.send_all(run.tos, run.ttl, run.df, frames, to)
-                    break
-                except OSError as error:  # the next one may go
-                    self._refused(name, local, error, run.destination, run.df, run.frames[0], run.protocol, None)
+            elif self._many is not None:
+                self._send_raw(self._many.sender, name, local, run)
+
+    def _send_raw(self, many: Sender, name: str, local: bytes, run: Run) -> None:
+        descriptor = self._sender(local, run.protocol).ready(run.tos, run.ttl, run.df)
+        full = len(run.blocks[0]) // run.size
+        sent = 0
+        while sent < full:
+            try:
+                sent += many.send(descriptor, run.destination, run.blocks[0], run.size, sent)
+            except OSError as error:  # the next one may go
+                self._refused(name, local, error, run.destination, run.df, run.frames[sent], run.protocol, None)
+                sent += 1
+        for frame in run.frames[full:]:
+            self._send_one(name, local, (run.destination, run.tos, run.ttl, run.df, bytes(frame), run.protocol, None))
 
     def _send_segments(self, name: str, local: bytes, run: Run) -> None:
         if self._udp is None or run.ports is None:
