@@ -8,6 +8,7 @@ the machine's own order: a one's complement sum is the same in both orders but f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import IntEnum
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -91,60 +92,73 @@ class Joined(NamedTuple):
     payload: Matrix
 
 
-def same_way(frames: Matrix, start: int, ip_header: int) -> bool:
-    """Whether the IPv4 packets that begin at `start` in each row go one way: all before it is the same, and the header.
+class Alike(IntEnum):
+    """What rows have in common: nothing, where they go (the header of IPv4, and all before it), or TCP's header too.
 
-    Apart from what counts in that: identification and checksum.
+    Apart from what counts in these: IPv4's identification and checksum; TCP's number, checksum and PSH.
     """
-    mask = _same_way(start, ip_header)
+
+    NOTHING = 0
+    WAY = 1
+    FLOW = 2
+
+
+def alike(frames: Matrix, start: int, first: bytes) -> Alike:
+    """What all rows have in common with the first, whose IPv4 packet `first` begins at `start`."""
+    ip_header = ipv4.header_size(first)
+    mask = _same(start, ip_header, _headers(first, ip_header))
     heads = frames[:, : len(mask)]
-    return not np.count_nonzero((heads ^ heads[0]) & mask)
+    differences = (heads ^ heads[0]) & mask
+    if not np.count_nonzero(differences):
+        return Alike.FLOW
+    return Alike.NOTHING if np.count_nonzero(differences[:, : start + ip_header]) else Alike.WAY
+
+
+def _headers(packet: bytes, ip_header: int) -> int:
+    """The octets of IPv4's and TCP's header; IPv4's alone of what is not TCP, or too short for it."""
+    if packet[9] != ipv4.TCP or ipv4.is_fragment(packet) or len(packet) < ip_header + 20:
+        return ip_header
+    headers = ip_header + (packet[ip_header + 12] >> 4 << 2)
+    return headers if ip_header + 20 <= headers <= len(packet) else ip_header
 
 
 @lru_cache(64)
-def _same_way(start: int, ip_header: int) -> Any:
-    mask = np.full(start + ip_header, 0xFF, np.uint8)
+def _same(start: int, ip_header: int, headers: int) -> Any:
+    mask = np.full(start + headers, 0xFF, np.uint8)
     mask[start + 4 : start + 6] = mask[start + 10 : start + 12] = 0
+    if headers > ip_header:
+        at = start + ip_header
+        mask[at + 4 : at + 8] = mask[at + 16 : at + 18] = 0
+        mask[at + 13] = 0xFF & ~PSH
     return mask
 
 
-@lru_cache(64)
-def _same_tcp(headers: int) -> Any:
-    """What the segments of one large packet have in common of TCP's header: all but number, PSH and checksum."""
-    mask = np.full(headers, 0xFF, np.uint8)
-    mask[4:8] = mask[16:18] = 0
-    mask[13] = 0xFF & ~PSH
-    return mask
-
-
-def join(packets: Matrix) -> Iterator[Joined | Matrix]:
-    """Rows of IPv4 packets that go the `same_way` as large ones, and single rows as they came; in order.
+def join(packets: Matrix, likeness: Alike) -> Iterator[Joined | Matrix]:
+    """Rows of IPv4 packets that go one way as large ones, and single rows as they came; in order.
 
     Those of a large one are segments in sequence, as the kernel's GRO wants it, with right checksums.
     """
     number, total = packets.shape
     first = packets[0].tobytes()
     ip_header = ipv4.header_size(first)
-    headers = ip_header + (first[ip_header + 12] >> 4 << 2) if total >= ip_header + 20 else total
+    headers = _headers(first, ip_header)
     segment = total - headers
-    plain = first[9] == ipv4.TCP and not ipv4.is_fragment(first) and headers >= ip_header + 20 and segment > 0
-    if not plain:
+    if headers == ip_header or not segment:
         yield from packets
         return
+    tcp = packets[:, ip_header:headers]
     pseudo = word_sum(first[12:20] + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big"))
     wrong = (word_sums(packets[:, ip_header:]) + np.uint32(pseudo)) % np.uint32(0xFFFF)
-    tcp = packets[:, ip_header:headers]
-    others = (tcp[1:] ^ tcp[:-1]) & _same_tcp(headers - ip_header)
     sequences = tcp[:, 4:8].view(">u4")[:, 0]
     identifications = packets[:, 4:6].view(">u2")[:, 0]
     # A few small numbers are compared faster in plain Python.
     header_sums = packets[:, 10:12].view(">u2")[:, 0].tolist()
     sum_, sequence, identification = header_sums[0], int(sequences[0]), int(identifications[0])
     in_order = (
-        first[ip_header + 13] & ~PSH == ACK
+        likeness is Alike.FLOW
+        and first[ip_header + 13] & ~PSH == ACK
         and ipv4.checksum_right(first[:ip_header])
         and not np.count_nonzero(wrong)
-        and not np.count_nonzero(others)
         and sequences.tolist() == list(range(sequence, sequence + number * segment, segment))
         and identifications.tolist() == list(range(identification, identification + number))
         # One more in the identification is one less in the checksum.
@@ -153,6 +167,7 @@ def join(packets: Matrix) -> Iterator[Joined | Matrix]:
     )
     starts: list[int] = []
     if not in_order:
+        others = (tcp[1:] ^ tcp[:-1]) & _same(0, ip_header, headers)[ip_header:]
         breaks = others.any(axis=1) | (tcp[:-1, 13] & PSH != 0)
         breaks |= _steps(sequences.astype(np.uint32)) != segment
         breaks |= _steps(identifications.astype(np.uint16)) != 1

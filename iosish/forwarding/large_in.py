@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from iosish.forwarding import gre, ipv4, large
-from iosish.forwarding.large import Matrix
+from iosish.forwarding.large import Alike, Matrix
 from iosish.forwarding.rules import Forwarder, Received
 from iosish.forwarding.segments import SYN
 from iosish.forwarding.tunnel_state import OUTER_HEADER
@@ -24,10 +24,11 @@ _GRE_HEADER_MAX = 16
 
 
 class ReceivedRun(NamedTuple):
-    """IPv4 packets of one tunnel, a row each, which go the `large.same_way`."""
+    """IPv4 packets of one tunnel, a row each, which have at least their way in common."""
 
     tunnel: str
     packets: Matrix
+    likeness: Alike
 
 
 class LargeIn:
@@ -91,11 +92,11 @@ class LargeIn:
         total = ipv4.size(packet)
         if not total or packet[12:16] == state.address or ipv4.is_group(packet[16:20]):
             return None
-        ip_header = ipv4.header_size(packet)
-        if not large.same_way(frames, start, ip_header):
+        likeness = large.alike(frames, start, packet)
+        if likeness is Alike.NOTHING:
             return None
         if state.tunnel.adjust_mss is not None and packet[9] == ipv4.TCP and not ipv4.is_fragment(packet):
-            flags = ip_header + 13
+            flags = ipv4.header_size(packet) + 13
             if flags >= total or np.count_nonzero(packets[:, flags] & SYN):
                 return None
         number = len(packets)
@@ -103,4 +104,4 @@ class LargeIn:
         counters.packets_in += number
         counters.bytes_in += number * (frames.shape[1] + OUTER_HEADER)
         counters.last_in = now
-        return ReceivedRun(state.tunnel.name, packets[:, :total])
+        return ReceivedRun(state.tunnel.name, packets[:, :total], likeness)

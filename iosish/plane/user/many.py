@@ -16,12 +16,14 @@ from iosish.forwarding.ipv4 import Packet
 from iosish.ipsec.rows import ROWS, Arrived, LastUsed
 
 #: Packets in one call.
-SLOTS = 64
+SLOTS = 128
 _OCTETS = 65536
 #: Not a power of two: the same places of all slots would share a few lines of the cache.
 _STRIDE = _OCTETS + 17 * 64
 _NAME, _CONTROL = 16, 64
 _META = _NAME + _CONTROL
+#: Words at the start of a packet by which runs are told apart.
+WORDS = 6
 #: Sizes that views are kept for.
 _SIZES_MAX = 64
 
@@ -48,7 +50,9 @@ class Receiver:
         block = bytearray(SLOTS * _STRIDE)
         self._view = memoryview(block)
         self._slots = np.frombuffer(block, np.uint8).reshape(SLOTS, _STRIDE)
+        self._words = self._slots[:, : 4 * WORDS].view(np.uint32)
         self._meta = np.zeros((SLOTS, _META), np.uint8)
+        self._told = self._meta.view(np.uint64)
         self._iov = np.zeros((SLOTS, 2), np.uint64)
         self._iov[:, 0] = self._slots.ctypes.data + _INDEX * np.uint64(_STRIDE)
         self._iov[:, 1] = _OCTETS
@@ -99,19 +103,19 @@ class Receiver:
             at += (length + 7) & ~7
         return found
 
-    def runs(self, number: int, fields: slice) -> Iterator[tuple[int, int]]:
+    def runs(self, number: int, words: slice) -> Iterator[tuple[int, int]]:
         """The slots of packets that came one after the other and are alike: first, and one behind the last.
 
-        Alike are their lengths, senders, control messages, the first octet, and some more.
+        Alike are their lengths, senders, control messages, the first octet, and some of the first `WORDS` words.
         """
-        if number == 1:
-            yield 0, 1
+        parts = self._headers[:number, _CONTROL_LENGTH:], self._told[:number], self._words[:number, words]
+        first_octets = self._slots[:number, 0]
+        if not any(np.count_nonzero(part[1:] != part[:-1]) for part in (*parts, first_octets)):
+            yield 0, number
             return
-        headers = self._headers[:number]
-        breaks = (headers[1:, _CONTROL_LENGTH:] != headers[:-1, _CONTROL_LENGTH:]).any(axis=1)
-        breaks |= (self._meta[1:number] != self._meta[: number - 1]).any(axis=1)
-        breaks |= self._slots[1:number, 0] != self._slots[: number - 1, 0]
-        breaks |= (self._slots[1:number, fields] != self._slots[: number - 1, fields]).any(axis=1)
+        breaks = first_octets[1:] != first_octets[:-1]
+        for part in parts:
+            breaks |= (part[1:] != part[:-1]).any(axis=1)
         start = 0
         for end in [*(np.flatnonzero(breaks) + 1).tolist(), number]:
             yield start, end

@@ -34,11 +34,11 @@ _SOL_RAW, _ICMP_FILTER = 255, 1
 _ICMP_OTHERS = 0xFFFFFFFF & ~(1 << 3)
 
 
-#: Octets of a raw packet that are the same in a run: source, destination, and where ESP has its SPI.
-_ADDRESSES = slice(12, 24)
+#: Words of 4 octets that are the same in a run. Of a raw packet: source, destination, and where ESP has its SPI.
+_ADDRESSES = slice(3, 6)
 _RUN_MIN = 28
 _NO_OPTIONS = 0x45
-_SPI = slice(0, 4)
+_SPI = slice(0, 1)
 
 Receive: TypeAlias = Callable[[bytes, bytes, memoryview, float], Received | None]
 
