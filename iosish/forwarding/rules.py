@@ -39,8 +39,8 @@ before it (RFC 3948); the ports are None for the others."""
 class Run(NamedTuple):
     """Packets to one destination that have their headers in common, as `Outer` has them.
 
-    `frames` are all of the same size but the last, which may be shorter; `blocks` are the same octets in a row. Both
-    are good until the next packet is transmitted.
+    `frames` are all of the same size but the last, which may be shorter; `blocks` are the same octets in a row, some
+    whole frames in each. Both are good until the next packet is transmitted.
     """
 
     destination: bytes

@@ -7,14 +7,16 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
+from itertools import takewhile
 from unittest import mock
 
 import pytest
 
 from iosish.forwarding import ipv4
 from iosish.forwarding.ipv4 import Packet
+from iosish.forwarding.large_in import LargeIn
 from iosish.forwarding.rules import Forwarder, Outer, Run
-from iosish.plane.user import sockets, wire
+from iosish.plane.user import many, sockets, wire
 from iosish.plane.user.sockets import Target, UdpPort
 from iosish.plane.user.sources import Sources
 from tests.bursts.ends import NOW, PEER, US
@@ -86,6 +88,9 @@ class Line:
         self._peer.close()
         for end in self._ends:
             end.close()
+
+    def take_many(self, sender: many.Sender) -> None:
+        self.wire.speed_up(wire.ManyPackets(many.Receiver(), sender, LargeIn(self.rules)))
 
     def sealed(self, sizes: Sequence[int], df: bool = False) -> list[Outer]:
         """Packets of the tunnel with so many octets inside."""
@@ -179,28 +184,34 @@ def test_one_that_is_refused_alone_too_is_lost_and_counted_and_the_others_go_on(
     assert line.drops == 1
 
 
-class _Raw:
-    """A raw socket that refuses the datagrams in `refuse`."""
+class _Sender(many.Sender):
+    """Refuses the packets in `refuse`, as sendmmsg(2) does: what comes before one of them goes."""
 
     def __init__(self, refuse: dict[bytes, int]) -> None:
+        super().__init__()
         self.refuse = refuse
         self.sent: list[bytes] = []
 
-    def send_all(self, tos: int, ttl: int, df: bool, packets: Iterator[Packet], to: Target) -> None:
-        for packet in packets:
-            if bytes(packet) in self.refuse:
-                raise OSError(self.refuse[bytes(packet)], "refused")
-            self.sent.append(bytes(packet))
+    def send(self, descriptor: int, destination: bytes, block: Packet, size: int, first: int) -> int:
+        packets = [bytes(block[at : at + size]) for at in range(first * size, len(block), size)]
+        going = list(takewhile(lambda packet: packet not in self.refuse, packets))
+        if not going:
+            raise OSError(self.refuse[packets[0]], "refused")
+        self.sent += going
+        return len(going)
 
 
-def test_raw_packets_that_are_refused_are_counted_and_the_others_go_on_in_order(line: Line) -> None:
+@pytest.mark.parametrize("together", [9, 4, 1])
+def test_raw_packets_that_are_refused_are_counted_and_the_others_go_on_in_order(line: Line, together: int) -> None:
     sealed = frames(line.sealed([SIZE] * 9 + [77]))
     refused = dict(zip((sealed[0], sealed[4], sealed[5], sealed[9]), (*FULL, *CANNOT), strict=False))
-    raw = _Raw(refused)
     run = as_run([(IPv4Address(PEER).packed, 0, 255, False, frame, ipv4.ESP, None) for frame in sealed])
-    with mock.patch.object(wire, "RawSender", lambda local, protocol: raw):
+    run = run._replace(blocks=[b"".join(sealed[at : at + together]) for at in range(0, 10, together)])
+    sender = _Sender(refused)
+    with mock.patch.object(wire, "RawSender"):
+        line.take_many(sender)
         line.wire.send_runs("Tunnel0", [run])
-    assert raw.sent == [frame for frame in sealed if frame not in refused]
+    assert sender.sent == [frame for frame in sealed if frame not in refused]
     assert line.drops == 4
 
 

@@ -140,7 +140,7 @@ class Receiver:
 
 
 class Sender:
-    """Sends packets of one size to one address."""
+    """Sends packets of one size, in one call, to one address."""
 
     def __init__(self) -> None:
         self._name = np.zeros(_NAME, np.uint8)
@@ -154,15 +154,16 @@ class Sender:
         self._address = self._headers.ctypes.data
 
     def send(self, descriptor: int, destination: bytes, block: Packet, size: int, first: int) -> int:
-        """Send the packets of `size` octets that a block consists of, from the `first` on; how many went.
+        """Send the packets that a block consists of, from the `first` on; how many went.
 
-        Raises OSError when that one is refused.
+        They have `size` octets, but for the last, which may be shorter. Raises OSError when the first is refused.
         """
         octets = np.frombuffer(block, np.uint8)
-        number = min(len(octets) // size - first, SLOTS)
+        number = min((len(octets) + size - 1) // size - first, SLOTS)
         self._name[4:8] = np.frombuffer(destination, np.uint8)
         self._iov[:number, 0] = np.uint64(octets.ctypes.data + first * size) + _INDEX[:number] * np.uint64(size)
         self._iov[:number, 1] = size
+        self._iov[number - 1, 1] = min(size, len(octets) - (first + number - 1) * size)
         return _counted(_SENDMMSG(descriptor, self._address, number, _MSG_DONTWAIT))
 
 

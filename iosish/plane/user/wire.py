@@ -320,16 +320,16 @@ class Wire:
 
     def _send_raw(self, many: Sender, name: str, local: bytes, run: Run) -> None:
         descriptor = self._sender(local, run.protocol).ready(run.tos, run.ttl, run.df)
-        full = len(run.blocks[0]) // run.size
-        sent = 0
-        while sent < full:
-            try:
-                sent += many.send(descriptor, run.destination, run.blocks[0], run.size, sent)
-            except OSError as error:  # the next one may go
-                self._refused(name, local, error, run.destination, run.df, run.frames[sent], run.protocol, None)
-                sent += 1
-        for frame in run.frames[full:]:
-            self._send_one(name, local, (run.destination, run.tos, run.ttl, run.df, bytes(frame), run.protocol, None))
+        at = 0
+        for block in run.blocks:
+            end = at + (len(block) + run.size - 1) // run.size
+            first = at
+            while at < end:
+                try:
+                    at += many.send(descriptor, run.destination, block, run.size, at - first)
+                except OSError as error:  # the next one may go
+                    self._refused(name, local, error, run.destination, run.df, run.frames[at], run.protocol, None)
+                    at += 1
 
     def _send_segments(self, name: str, local: bytes, run: Run) -> None:
         if self._udp is None or run.ports is None:
