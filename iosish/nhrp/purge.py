@@ -42,8 +42,12 @@ def purge_requesters(station: Station, binding: Binding) -> None:
 
 
 def recall(station: Station, client: Binding) -> None:
-    """Tell a registered client that we do not know it any more; it had better register again."""
-    if client.nbma is None:
+    """Tell a registered client that we do not know it any more; it had better register again.
+
+    One that has just lost its SA registers with the next one anyway. Told by the old one, which the data plane may
+    still have, it would come back by that, and we would have a peer again whom we have to make an SA with.
+    """
+    if client.nbma is None or not station.protection.passes(client.nbma):
         return
     withdraw(station, client.nbma, client.address, client.address, station.node.next_request_id())
 
