@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Protocol
 
-from iosish.engine import LogEvent
+from iosish.config.interface_name import short
+from iosish.engine import DebugEvent, LogEvent
 from iosish.ike.config import CryptoMap
 from iosish.ike.events import Flow
+
+TOPIC = "crypto socket"
 
 
 class Keys(Protocol):
@@ -33,12 +36,14 @@ class Tunnels(Protocol):
 class CryptoSockets:
     """Asks IKE for the flows that tunnels want, and tells tunnels of the flows that came up and went down.
 
-    `events` are log lines, to be taken by the router. `counts` says what became of sockets, in the words of
-    `show tunnel protection statistics`.
+    The router takes `events`, log lines, and `debugs`, those of `debug crypto socket` if `debug` wants them.
+    `counts` says what became of sockets, in the words of `show tunnel protection statistics`.
     """
 
     def __init__(self, ike: Keys, tunnels: Tunnels) -> None:
         self.events: list[LogEvent] = []
+        self.debugs: list[DebugEvent] = []
+        self.debug: frozenset[str] = frozenset()
         self.counts: Counter[str] = Counter()
         self._ike = ike
         self._tunnels = tunnels
@@ -123,6 +128,7 @@ class CryptoSockets:
             flow = Flow(tag, local, peer)
             self._users.setdefault(flow, set()).add(interface)
             if len(self._users[flow]) == 1:
+                self._debug_open(flow, interface)
                 self.counts["Socket Open"] += 1
                 self._ike.request(flow, now)
             if flow in self._open:  # the peer was first, or another tunnel
@@ -137,7 +143,18 @@ class CryptoSockets:
     def _note(self, flow: Flow, interfaces: Iterable[str], up: bool) -> None:
         self.counts["Socket Up" if up else "Socket Down"] += 1
         for interface in interfaces:
+            self._debug(flow, interface, f"Sending Socket {'Up' if up else 'Down'} message")
             self._say(flow, interface, up)
+
+    def _debug_open(self, flow: Flow, interface: str) -> None:
+        ends = (f"{end} {end}/255.255.255.255/0" for end in (flow.local, flow.peer))
+        where = "local {}, remote {}, prot 47".format(*ends)
+        self._debug(flow, interface, f"Active open, socket info: {where}, ifc {short(interface)}")
+
+    def _debug(self, flow: Flow, interface: str, text: str) -> None:
+        if TOPIC in self.debug:
+            line = f"CRYPTO_SS(TUNNEL SEC): {text}"
+            self.debugs.append(DebugEvent(TOPIC, line, flow.peer, interface=interface))
 
     def _say(self, flow: Flow, interface: str, up: bool) -> None:
         """Once for each tunnel that a flow comes up for, and goes down for."""

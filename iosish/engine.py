@@ -63,12 +63,15 @@ class LogEvent(Event):
 class DebugEvent(Event):
     """A line of `debug TOPIC` (`"crypto isakmp"`), as IOS words it; made only while that topic is wanted.
 
-    `peer` is whom it is about, for `debug crypto condition`; None: everybody.
+    Whom it is about, as far as that is known, for `debug dmvpn condition` and its kin: the NBMA address of a peer, its
+    address inside the tunnel, and the tunnel.
     """
 
     topic: str
     text: str
     peer: IPv4Address | None = None
+    inside: IPv4Address | None = None
+    interface: str | None = None
 
 
 class Engine(Protocol):

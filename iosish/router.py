@@ -166,7 +166,14 @@ class Router:
 
     def debug(self, topics: frozenset[str]) -> None:
         """What is debugged from now on."""
-        self.nhrp.debug = self.ike.debug = topics
+        self.nhrp.debug = self.ike.debug = self._sockets.debug = topics
+
+    def tunnels_to(self, peer: IPv4Address) -> Mapping[str, frozenset[IPv4Address]]:
+        """The tunnels that lead to an NBMA address, with the addresses inside them that are known to be there. Who is
+        not known yet may come to any protected one."""
+        none = frozenset[IPv4Address]()
+        found = {name: none for name, peers in self._single.items() if peer in peers} | self.nhrp.behind(peer)
+        return found or dict.fromkeys(self._maps, none)
 
     # What the driver takes
 
@@ -271,8 +278,9 @@ class Router:
                 return
 
     def _log_sockets(self) -> None:
-        said, self._sockets.events = self._sockets.events, []
-        for line in said:
+        sockets = self._sockets
+        debugs, said, sockets.debugs, sockets.events = sockets.debugs, sockets.events, [], []
+        for line in (*debugs, *said):
             self._log(line)
 
     def _wanted_peers(self) -> Mapping[str, frozenset[IPv4Address]]:

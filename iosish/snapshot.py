@@ -103,22 +103,29 @@ class LogServerState:
 
 
 @dataclass(frozen=True, slots=True)
+class DebugCondition:
+    """What lines of `debug` have to be about.
+
+    `given_to` is the word behind `debug` ("dmvpn": NHRP, crypto and tunnels; "nhrp"; "crypto"). `kind` is "peer nbma",
+    "peer tunnel", "interface", "vrf" or "unmatched" (about nobody in particular).
+    """
+
+    given_to: str
+    kind: str
+    value: IPv4Address | str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Debugging:
-    """What is debugged: topics (`"crypto isakmp"`) and, for crypto, the peers that lines must be about (none: any).
+    """What is debugged: topics (`"crypto isakmp"`), and conditions of which a line has to meet one.
 
     `packet_list` and `packet_detail` are about `debug ip packet`.
     """
 
     topics: frozenset[str] = frozenset()
-    peers: frozenset[IPv4Address] = frozenset()
+    conditions: tuple[DebugCondition, ...] = ()
     packet_list: str | None = None
     packet_detail: bool = False
-
-    def wants(self, topic: str, peer: IPv4Address | None) -> bool:
-        """Whether a line is to be shown; one about nobody is about everybody."""
-        if topic not in self.topics:
-            return False
-        return not self.peers or peer is None or peer in self.peers or not topic.startswith("crypto ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from iosish.config.model import DATETIME_MSEC, Logging, LogRateLimit
 from iosish.config.severity import DEBUGGING, number
 from iosish.engine import DebugEvent
 from iosish.log.buffer import LogBuffer
+from iosish.log.conditions import Tunnels, wants
 from iosish.log.line import line
 from iosish.rate_limit import RateLimit
 from iosish.snapshot import Debugging, LogCounters, LogRecord
@@ -109,9 +110,12 @@ class Syslog:
             return None
         return self._take(moment, facility, severity, mnemonic, text)
 
-    def debug(self, event: DebugEvent) -> str | None:
-        """Take a line of `debug`. Gives the line, or None when it is not wanted or when there are too many."""
-        if not self.debugging.wants(event.topic, event.peer):
+    def debug(self, event: DebugEvent, tunnels: Tunnels | None = None) -> str | None:
+        """Take a line of `debug`; `tunnels` lead to the peer that it is about.
+
+        Gives the line, or None when it is not wanted or when there are too many.
+        """
+        if not wants(self.debugging, event, tunnels or {}):
             return None
         moment = self._moment()
         if not self._debugs.allows(None, moment.now):

@@ -33,7 +33,25 @@ TOPICS: Mapping[str, Topic] = {
     "crypto isakmp error": Topic(_CRYPTO, "Crypto ISAKMP Error"),
     "crypto ipsec": Topic(_CRYPTO, "Crypto IPSEC"),
     "crypto ipsec error": Topic(_CRYPTO, "Crypto IPSEC Error"),
+    "crypto socket": Topic(_CRYPTO, "Crypto secure socket events"),
 }
+
+#: What `debug dmvpn LEVEL` turns on, of all topics of DMVPN.
+DMVPN_LEVELS: Mapping[str, frozenset[str]] = {
+    "detail": frozenset({"nhrp", "nhrp cache", "crypto isakmp", "crypto ipsec", "crypto socket", "tunnel"}),
+    "error": frozenset({"nhrp error", "crypto isakmp error", "crypto ipsec error"}),
+    "packet": frozenset({"nhrp packet", "tunnel"}),
+}
+
+
+def of_dmvpn(level: str, kind: str) -> list[str]:
+    """The topics of `debug dmvpn LEVEL KIND`, in the order of `show debugging`; "all" is any level, any kind."""
+    levels = DMVPN_LEVELS.values() if level == "all" else [DMVPN_LEVELS[level]]
+    return [topic for topic in TOPICS if any(topic in those for those in levels) and kind in ("all", _kind(topic))]
+
+
+def _kind(topic: str) -> str:
+    return "socket" if topic == "crypto socket" else topic.partition(" ")[0]
 
 
 def told(topic: str, on: bool, debugging: Debugging | None = None) -> str:

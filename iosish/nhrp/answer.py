@@ -39,7 +39,7 @@ def answer(resolver: Resolver, datagram: Datagram, packet: Packet, body: Exchang
         _answer_from_cache(station, datagram, packet, body, known, now)
         return
     if known is not None and known.kind is Kind.REGISTERED:
-        station.node.trace(debug.PROTOCOL, datagram.peer, ("NHRP: Forwarding request due to authoritative request.",))
+        station.trace(debug.PROTOCOL, datagram.peer, ("NHRP: Forwarding request due to authoritative request.",))
     if not forward(station, datagram, packet, target, now):
         nobody = Cie(code=Code.NO_BINDING, mtu=station.config.mtu, preference=c.PREFERENCE)
         station.send(datagram.peer, _reply_to(station, packet, body, nobody))

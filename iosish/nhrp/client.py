@@ -86,7 +86,7 @@ class Client:
             self._schedule(registration, now + min(c.SECOND_REGISTRATION_S, self._interval_s))
         elif self.station.config.operational and registration.nbma is not None:
             lines = debug.delayed("registration request", self.station.nbma, registration.nbma)
-            self.station.node.trace(debug.PROTOCOL, registration.nbma, lines)
+            self.station.trace(debug.PROTOCOL, registration.nbma, lines, address)
 
     def secured(self, nbma: IPv4Address, up: bool, now: float) -> None:
         """The SA of a peer came: its servers are registered with at once. It went: so did they."""
@@ -128,7 +128,7 @@ class Client:
                 self._suspect(registration, now)
             registration.retry_s = min(registration.retry_s * 2, c.RETRY_LAST_S)
             text = f"NHRP: Setting retrans delay to {int(registration.retry_s)} for nhs dst {address}"
-            self.station.node.trace(debug.PROTOCOL, registration.nbma, (text,))
+            self.station.trace(debug.PROTOCOL, registration.nbma, (text,), address)
             self._send(registration)
         self._schedule(registration, now + self._retry_delay_s(registration))
 

@@ -153,6 +153,11 @@ class NhrpEngine:
                 for binding in tunnel.station.cache.behind(peer):
                     binding.used_at = now
 
+    def behind(self, nbma: IPv4Address) -> dict[str, frozenset[IPv4Address]]:
+        """The tunnels in which entries lead to `nbma`, each with their addresses."""
+        found = {name: tunnel.station.cache.behind(nbma) for name, tunnel in self._tunnels.items()}
+        return {name: frozenset(each.address for each in entries) for name, entries in found.items() if entries}
+
     def clear(self, interface: str | None, address: IPv4Address | None, now: float) -> None:
         """`clear ip nhrp [address]`: dynamic entries go, the requesters hear of it, a spoke registers again."""
         for name, tunnel in self._tunnels.items():

@@ -128,7 +128,7 @@ class Resolver:
         elif nbma == reply.nhs or not station.protection.hold(nbma, reply):
             station.send(reply.nhs, reply.packet)
         else:
-            station.node.trace(debug.PROTOCOL, nbma, debug.delayed("resolution request", station.nbma, nbma))
+            station.trace(debug.PROTOCOL, nbma, debug.delayed("resolution request", station.nbma, nbma))
             if station.node.timers.get(station.key("reply", nbma)) is None:
                 station.node.timers.set(station.key("reply", nbma), now + c.REPLY_HELD_S)
 
@@ -139,7 +139,7 @@ class Resolver:
         for reply in station.protection.release(nbma):
             source, destination = reply.packet.source, reply.packet.destination
             text = f"NHRP: Process delayed resolution request src:{source} dst:{destination}"
-            station.node.trace(debug.PROTOCOL, nbma, (text,))
+            station.trace(debug.PROTOCOL, nbma, (text,), source)
             station.send(nbma if station.protection.passes(nbma) else reply.nhs, reply.packet)
 
     # --- parts ------------------------------------------------------------------------------------------------------

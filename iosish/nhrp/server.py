@@ -99,7 +99,7 @@ def _bind(
         station.enter(binding)
         station.await_sa(peer, now)
         text = f"NHRP: Adding Tunnel Endpoints (VPN: {protocol}, NBMA: {peer})"
-        station.node.trace(debug.PROTOCOL, peer, (text,))
+        station.trace(debug.PROTOCOL, peer, (text,), protocol)
         if known is None or known.kind is not Kind.REGISTERED:
             station.client_changed(protocol, peer, now)
     binding.unique = unique

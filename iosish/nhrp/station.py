@@ -19,7 +19,7 @@ from iosish.nhrp.extensions import Extension, ExtensionType, authentication, of_
 from iosish.nhrp.packet import REPLIES, ErrorCode, Fault, Packet, PacketType
 from iosish.nhrp.protection import Protection
 from iosish.nhrp.timers import Key, Timers
-from iosish.nhrp.wire import PacketError
+from iosish.nhrp.wire import Address, PacketError
 from iosish.rate_limit import RateLimit
 
 IP_AND_GRE, KEY = 24, 4
@@ -69,10 +69,10 @@ class Node:
         if len(self._events) < c.MAX_QUEUED:
             self._events.append(LogEvent(facility, severity, mnemonic, text))
 
-    def trace(self, topic: str, peer: IPv4Address | None, lines: Iterable[str]) -> None:
-        """Lines of `debug TOPIC` about an NBMA address. Give an iterator: it is not run while nobody wants them."""
+    def trace(self, topic: str, lines: Iterable[DebugEvent]) -> None:
+        """Lines of `debug TOPIC`. Give an iterator: it is not run while nobody wants them."""
         if topic in self.debug and len(self._events) < c.MAX_QUEUED:
-            self._events += [DebugEvent(topic, line, peer) for line in lines]
+            self._events += lines
 
     def tell(self, event: Event) -> None:
         """An event that somebody acts upon: never left out."""
@@ -160,6 +160,11 @@ class Station:
         responder = of_cies(ExtensionType.RESPONDER, (self.record(self.config.responder),))
         return tuple(responder if item.type == ExtensionType.RESPONDER else item for item in extensions)
 
+    def trace(self, topic: str, peer: IPv4Address | None, lines: Iterable[str], inside: Address = None) -> None:
+        """Lines of `debug TOPIC` about an NBMA address, and a tunnel address if that is known. Give an iterator."""
+        known = inside if isinstance(inside, IPv4Address) else None
+        self.node.trace(topic, (DebugEvent(topic, line, peer, known, self.name) for line in lines))
+
     # --- sending ----------------------------------------------------------------------------------------------------
 
     def send(self, peer: IPv4Address, packet: Packet, forwarded: bool = False) -> None:
@@ -179,16 +184,17 @@ class Station:
 
     def _trace_sent(self, verb: str, peer: IPv4Address, packet: Packet, payload: bytes) -> None:
         framed = len(payload) + IP_AND_GRE + (KEY if self.config.key is not None else 0)
-        self.node.trace(debug.PROTOCOL, peer, debug.sent(verb, self.name, peer, packet, len(payload), framed))
+        far = packet.destination
+        self.trace(debug.PROTOCOL, peer, debug.sent(verb, self.name, peer, packet, len(payload), framed), far)
         if debug.PROTOCOL not in self.node.debug:
-            self.node.trace(debug.PACKET, peer, debug.headline(verb, self.name, packet, len(payload)))
-        self.node.trace(debug.PACKET, peer, debug.dump(packet, payload))
+            self.trace(debug.PACKET, peer, debug.headline(verb, self.name, packet, len(payload)), far)
+        self.trace(debug.PACKET, peer, debug.dump(packet, payload), far)
 
     def trace_received(self, peer: IPv4Address, packet: Packet, payload: bytes) -> None:
         """`debug nhrp` and `debug nhrp packet` of what came in."""
         topic = debug.PROTOCOL if debug.PROTOCOL in self.node.debug else debug.PACKET
-        self.node.trace(topic, peer, debug.headline("Receive", self.name, packet, len(payload)))
-        self.node.trace(debug.PACKET, peer, debug.dump(packet, payload))
+        self.trace(topic, peer, debug.headline("Receive", self.name, packet, len(payload)), packet.source)
+        self.trace(debug.PACKET, peer, debug.dump(packet, payload), packet.source)
 
     def _seal(self, packet: Packet) -> tuple[Extension, ...] | None:
         password = self.config.authentication
@@ -233,7 +239,7 @@ class Station:
     def refuse(self, peer: IPv4Address, reason: str, now: float) -> None:
         """Count a packet that is not obeyed, and say so in the log."""
         self.refused[reason] += 1
-        self.node.trace(debug.ERROR, peer, (f"NHRP-ERROR: {self.name}: packet from {peer} refused: {reason}",))
+        self.trace(debug.ERROR, peer, (f"NHRP-ERROR: {self.name}: packet from {peer} refused: {reason}",))
         self.node.log_about(
             peer, now, "IOSISH", 4, "NHRP_REFUSED", f"{self.name}: NHRP packet from {peer} refused: {reason}"
         )
@@ -244,7 +250,7 @@ class Station:
         """Put an entry into the cache, in place of what was known about its address."""
         verb = "add" if self.cache.get(binding.address) is None else "update"
         self.cache.put(binding)
-        self.node.trace(debug.CACHE, binding.nbma, debug.cached(verb, self.name, binding))
+        self.trace(debug.CACHE, binding.nbma, debug.cached(verb, self.name, binding), binding.address)
 
     def expire_at(self, binding: Binding, at: float) -> None:
         binding.expires_at = at
@@ -256,7 +262,7 @@ class Station:
             self.node.timers.cancel(self.key(reason, address))
         binding = self.cache.remove(address)
         if binding is not None:
-            self.node.trace(debug.CACHE, binding.nbma, debug.cached("delete", self.name, binding))
+            self.trace(debug.CACHE, binding.nbma, debug.cached("delete", self.name, binding), binding.address)
         return binding
 
     def await_sa(self, nbma: IPv4Address, now: float, within_s: float = c.SA_AWAITED_S) -> None:

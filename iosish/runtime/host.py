@@ -438,7 +438,10 @@ class RouterHost:
         if isinstance(event, LogEvent):
             self.say(event.facility, event.severity, event.mnemonic, event.text)
         elif isinstance(event, DebugEvent):
-            self._written(self.log.debug(event))
+            tunnels = None
+            if event.peer is not None and self.log.debugging.conditions:
+                tunnels = self.driver.router.tunnels_to(event.peer)
+            self._written(self.log.debug(event, tunnels))
 
     def _written(self, line: str | None) -> None:
         if line is None and self.log.untold and self._telling is None:

@@ -74,7 +74,9 @@ class PacketDebug:
             if outer is None:
                 return
             if packet_text.TUNNEL in topics:
-                yield from (DebugEvent(packet_text.TUNNEL, line) for line in packet_text.tunnel(outer, name, inbound))
+                far = outer.source if inbound else outer.destination
+                told = packet_text.tunnel(outer, name, inbound)
+                yield from (DebugEvent(packet_text.TUNNEL, line, far, interface=name) for line in told)
             inner = _gre(outer.payload)
         ip = packet_text.read(inner)
         if ip is None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
+from iosish.log.conditions import conditions_for
 from iosish.log.topics import TOPICS, told
-from iosish.show.text import page
+from iosish.show.text import page, printable
 from iosish.snapshot import Snapshot
 
 
@@ -20,13 +23,30 @@ def debugging(snapshot: Snapshot) -> str:
     return page([*lines, ""])
 
 
-def crypto_conditions(snapshot: Snapshot) -> str:
-    """`show crypto debug-condition`. What is about no peer is always shown: the unmatched flags are on."""
-    peers = sorted(snapshot.debugging.peers)
+def conditions(snapshot: Snapshot) -> str:
+    """`show debugging condition`: all of them, each as it is typed."""
     lines = [
-        f"Crypto conditional debug currently is turned {'ON' if peers else 'OFF'}",
-        "IKE debug context unmatched flag: ON",
-        "IPsec debug context unmatched flag: ON",
+        printable(f"Condition {number}: {condition.given_to} {condition.kind} {condition.value}".rstrip())
+        for number, condition in enumerate(snapshot.debugging.conditions, 1)
+    ]
+    return page(["", *lines] if lines else ["% No conditions found"])
+
+
+def crypto_conditions(snapshot: Snapshot) -> str:
+    """`show crypto debug-condition`, with those that hold for all of DMVPN."""
+    found = conditions_for(snapshot.debugging, "crypto isakmp")
+    peers = sorted(
+        condition.value
+        for condition in found
+        if condition.kind == "peer nbma" and isinstance(condition.value, IPv4Address)
+    )
+    # To its own conditions, what is about no peer is about every peer.
+    unmatched = all(condition.given_to == "crypto" for condition in found)
+    flag = "ON" if unmatched or any(condition.kind == "unmatched" for condition in found) else "OFF"
+    lines = [
+        f"Crypto conditional debug currently is turned {'ON' if found else 'OFF'}",
+        f"IKE debug context unmatched flag: {flag}",
+        f"IPsec debug context unmatched flag: {flag}",
     ]
     if peers:
         lines += ["", "IKE peer IP address filters:", *map(str, peers)]

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 from iosish.config.model import Config
 from iosish.driving import Driving, Timer
-from iosish.engine import Event, LogEvent
+from iosish.engine import DebugEvent, Event, LogEvent
 from iosish.icmp.ping import Ping, PingRequest
 from iosish.plane.memory.plane import MemoryPlane
 from iosish.plane.memory.wire import Wire
@@ -19,7 +19,10 @@ THINKS_S = 0.0
 
 
 class Node(Driving):
-    """A simulated router. `events` holds its log events, each with its time; `off`: it has no power."""
+    """A simulated router. `events` holds its log events, each with its time, and `debugs` its lines of `debug`.
+
+    `off`: it has no power.
+    """
 
     plane: MemoryPlane
 
@@ -27,6 +30,7 @@ class Node(Driving):
         super().__init__(Router(world.random(f"{config.hostname} at {world.now}")))  # no life is like the one before
         self.world = world
         self.events: list[tuple[float, LogEvent]] = []
+        self.debugs: list[DebugEvent] = []
         self.off = False
         self._thinks_s = thinks_s
         self.plane = MemoryPlane(world, config.hostname, self, wires)
@@ -44,6 +48,8 @@ class Node(Driving):
     def log(self, event: Event) -> None:
         if isinstance(event, LogEvent):
             self.events.append((self.world.now, event))
+        elif isinstance(event, DebugEvent):
+            self.debugs.append(event)
 
     def power_off(self) -> None:
         """Gone without a word, as after a crash: all cables are pulled, and nothing is done any more."""

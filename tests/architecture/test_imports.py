@@ -111,7 +111,12 @@ ROOMS: dict[str, set[str]] = {
         "iosish.recursive_routes",
         "iosish.rib",
     },
-    "iosish.crypto_sockets": {"iosish.engine", "iosish.ike.config", "iosish.ike.events"},
+    "iosish.crypto_sockets": {
+        "iosish.config.interface_name",
+        "iosish.engine",
+        "iosish.ike.config",
+        "iosish.ike.events",
+    },
     "iosish.driving": {
         "iosish.config.model",
         "iosish.desired",

@@ -63,17 +63,20 @@ SCREENS = {
     ("enable", "debug "): """\
   all     Enable all debugging
   crypto  Cryptographic subsystem
+  dmvpn   DMVPN debugging
   ip      IP information
   nhrp    NHRP protocol
   tunnel  Generic Tunnel Interface""",
     ("enable", "undebug crypto "): """\
   condition  Define debug condition filters
   ipsec      IPSEC processing
-  isakmp     ISAKMP Key Management""",
+  isakmp     ISAKMP Key Management
+  socket     Crypto Secure Socket Debug""",
     ("enable", "no debug nhrp "): """\
-  cache   NHRP cache operations
-  error   NHRP errors
-  packet  NHRP activity
+  cache      NHRP cache operations
+  condition  NHRP conditional debugging
+  error      NHRP errors
+  packet     NHRP activity
   <cr>""",
     ("enable", "no "): """\
   debug    Debugging functions (see also 'undebug')

@@ -16,7 +16,7 @@ from iosish.log.syslog import DEBUGS_BURST
 from iosish.runtime import host as host_module
 from iosish.runtime.host import RouterHost
 from iosish.runtime.options import RouterOptions
-from iosish.snapshot import Debugging
+from iosish.snapshot import DebugCondition, Debugging
 from iosish.terminal.limits import LOG_BACKLOG_BYTES, OUTPUT_CHUNK
 from iosish.terminal.session import CONSOLE
 from iosish.terminal.typed import TypedSession
@@ -86,7 +86,8 @@ def test_a_line_typed_is_live_and_taken_back(tmp_path: Path) -> None:
 
 def test_what_is_debugged_reaches_the_engines_and_their_lines_the_log(tmp_path: Path) -> None:
     async def steps(host: RouterHost) -> None:
-        host.set_debugging(Debugging(frozenset({"nhrp packet", "crypto isakmp"}), frozenset({PEER})))
+        condition = DebugCondition("crypto", "peer nbma", PEER)
+        host.set_debugging(Debugging(frozenset({"nhrp packet", "crypto isakmp"}), (condition,)))
         assert host.driver.router.nhrp.debug == {"nhrp packet", "crypto isakmp"}
         for event in (
             DebugEvent("crypto isakmp", "ISAKMP: about the peer", PEER),

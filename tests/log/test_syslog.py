@@ -18,11 +18,15 @@ from iosish.log.line import line
 from iosish.log.syslog import DEBUGS_BURST, DEBUGS_PER_S, MESSAGES_BURST, TEXT_LENGTH, Listener, Moment, Syslog
 from iosish.log.topics import TOPICS
 from iosish.nhrp import debug as nhrp_debug
-from iosish.snapshot import Debugging
+from iosish.snapshot import DebugCondition, Debugging
 
 AT = datetime(1993, 3, 1, 0, 0, 9, 7_000)
 CONFIGURED = "SYS", 5, "CONFIG_I", "Configured from console by console"
 PEER, OTHER = IPv4Address("172.16.15.2"), IPv4Address("172.16.25.2")
+
+
+def crypto_peer(address: IPv4Address) -> DebugCondition:
+    return DebugCondition("crypto", "peer nbma", address)
 
 
 def hearing(heard: list[str]) -> Listener:
@@ -160,11 +164,50 @@ def test_what_the_engines_debug_can_be_asked_for() -> None:
 
 def test_a_condition_holds_for_crypto_lines_about_somebody() -> None:
     log = Log()
-    log.debugging = Debugging(frozenset({"crypto isakmp", "nhrp"}), frozenset({PEER}))
+    log.debugging = Debugging(frozenset({"crypto isakmp", "nhrp"}), (crypto_peer(PEER),))
     assert log.debug(DebugEvent("crypto isakmp", "about the peer", PEER)) is not None
     assert log.debug(DebugEvent("crypto isakmp", "about another", OTHER)) is None
     assert log.debug(DebugEvent("crypto isakmp", "about nobody")) is not None
     assert log.debug(DebugEvent("nhrp", "about another", OTHER)) is not None
+
+
+INSIDE, BEHIND = IPv4Address("192.168.0.1"), IPv4Address("192.168.0.9")
+TUNNELS = {"Tunnel0": frozenset({INSIDE})}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "shown"),
+    [
+        ([("dmvpn", "peer nbma", PEER)], ["isakmp peer", "nhrp peer", "tunnel peer", "ip"]),
+        ([("nhrp", "peer nbma", PEER)], ["isakmp peer", "isakmp nobody", "nhrp peer", "tunnel peer", "ip"]),
+        ([("dmvpn", "peer tunnel", INSIDE)], ["isakmp peer", "nhrp peer", "tunnel peer", "ip"]),
+        ([("dmvpn", "peer tunnel", BEHIND)], ["nhrp peer", "ip"]),
+        ([("dmvpn", "interface", "Tunnel0")], ["isakmp peer", "nhrp peer", "tunnel peer", "ip"]),
+        ([("dmvpn", "interface", "Tunnel1"), ("dmvpn", "unmatched", "")], ["isakmp nobody", "nhrp nobody", "ip"]),
+        ([("dmvpn", "peer nbma", OTHER), ("nhrp", "peer nbma", PEER)], ["nhrp peer", "ip"]),
+        ([("dmvpn", "vrf", "RED")], ["ip"]),
+        (
+            [("crypto", "peer nbma", OTHER), ("dmvpn", "peer nbma", PEER)],
+            ["isakmp peer", "nhrp peer", "tunnel peer", "ip"],
+        ),
+    ],
+)
+def test_a_condition_holds_for_what_its_command_is_about(
+    conditions: list[tuple[str, str, IPv4Address | str]], shown: list[str]
+) -> None:
+    log = Log(replace(Logging(), debug_timestamps=False))
+    topics = frozenset({"crypto isakmp", "nhrp", "tunnel", "ip icmp"})
+    log.debugging = Debugging(topics, tuple(DebugCondition(*condition) for condition in conditions))
+    for event in (
+        DebugEvent("crypto isakmp", "isakmp peer", PEER),
+        DebugEvent("crypto isakmp", "isakmp nobody"),
+        DebugEvent("nhrp", "nhrp peer", PEER, BEHIND, "Tunnel0"),
+        DebugEvent("nhrp", "nhrp nobody"),
+        DebugEvent("tunnel", "tunnel peer", PEER, interface="Tunnel0"),
+        DebugEvent("ip icmp", "ip"),
+    ):
+        log.debug(event, TUNNELS if event.peer == PEER else None)
+    assert log.lines() == shown
 
 
 def test_a_flood_of_debugging_is_bounded_counted_and_told() -> None:

@@ -118,6 +118,7 @@ def test_errors_name_the_peer_for_conditions() -> None:
             "nhrp error",
             "NHRP-ERROR: Tunnel0: packet from 172.16.25.2 refused: unknown NBMA address family",
             nbma(2),
+            interface="Tunnel0",
         )
     ]
 

@@ -50,6 +50,21 @@ def bench() -> Bench:
     return made
 
 
+def test_what_debug_crypto_socket_tells(bench: Bench) -> None:
+    bench.sockets.debug = frozenset({"crypto socket"})
+    bench.sockets.follow({"Tunnel0": frozenset({HUB})}, 0.0)
+    bench.sockets.up(TO_HUB, 1.0)
+    bench.sockets.down(TO_HUB, 2.0)
+    told = bench.sockets.debugs
+    assert {(event.topic, event.peer, event.interface) for event in told} == {("crypto socket", HUB, "Tunnel0")}
+    assert [event.text for event in told] == [
+        "CRYPTO_SS(TUNNEL SEC): Active open, socket info: local 172.16.25.2 172.16.25.2/255.255.255.255/0, "
+        "remote 172.16.15.2 172.16.15.2/255.255.255.255/0, prot 47, ifc Tu0",
+        "CRYPTO_SS(TUNNEL SEC): Sending Socket Up message",
+        "CRYPTO_SS(TUNNEL SEC): Sending Socket Down message",
+    ]
+
+
 def test_what_a_tunnel_wants_is_asked_for_once_and_let_go_once(bench: Bench) -> None:
     wanted = frozenset({HUB, SPOKE})
     bench.sockets.follow({"Tunnel0": wanted}, 0.0)

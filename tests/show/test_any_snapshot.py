@@ -70,7 +70,16 @@ from iosish.show import (
     users,
     version,
 )
-from iosish.snapshot import Debugging, InterfaceState, LogCounters, LogRecord, Route, SessionState, Snapshot
+from iosish.snapshot import (
+    DebugCondition,
+    Debugging,
+    InterfaceState,
+    LogCounters,
+    LogRecord,
+    Route,
+    SessionState,
+    Snapshot,
+)
 
 text = st.one_of(
     st.text(max_size=12),
@@ -258,6 +267,12 @@ secrets = {"key": st.none() | text, "sealed": st.none() | text}
 keys = st.dictionaries(st.tuples(addresses, masks), st.builds(AddressKey, addresses, masks, **secrets), max_size=2)
 hostname_keys = st.dictionaries(text, st.builds(HostnameKey, text, **secrets), max_size=1)
 ipv6_keys = st.dictionaries(text, st.builds(Ipv6Key, text, **secrets), max_size=1)
+conditions = st.builds(
+    DebugCondition,
+    st.sampled_from(["dmvpn", "nhrp", "crypto"]),
+    st.sampled_from(["peer nbma", "vrf"]),
+    addresses | text,
+)
 names_or_text = st.sampled_from(["default", "P"]) | text
 cryptos = st.builds(
     Crypto,
@@ -414,7 +429,9 @@ snapshots = st.builds(
     arp=st.lists(st.builds(ArpEntry, names, addresses, st.none() | text, st.none() | times), max_size=3).map(tuple),
     log=st.lists(records, max_size=2).map(tuple),
     log_counters=st.builds(LogCounters, counts, counts, counts, counts, counts, counts),
-    debugging=st.builds(Debugging, st.frozensets(st.sampled_from([*TOPICS])), st.frozensets(addresses, max_size=3)),
+    debugging=st.builds(
+        Debugging, st.frozensets(st.sampled_from([*TOPICS])), st.lists(conditions, max_size=3).map(tuple)
+    ),
     sessions=st.lists(
         st.builds(SessionState, st.integers(0, 999), text, text, times, text, st.booleans()), max_size=2
     ).map(tuple),
@@ -478,6 +495,7 @@ COMMANDS: dict[str, Callable[[Snapshot], str]] = {
     "show tunnel protection statistics": tunnel_protection.statistics,
     "show logging": logging.logging,
     "show debugging": debugging.debugging,
+    "show debugging condition": debugging.conditions,
     "show crypto debug-condition": debugging.crypto_conditions,
     "show history": history.history,
     "show hosts": hosts.hosts,

@@ -18,7 +18,7 @@ from iosish.show.logging import logging
 from iosish.show.tunnel import endpoints
 from iosish.show.users import users
 from iosish.show.version import version
-from iosish.snapshot import Debugging, LogCounters
+from iosish.snapshot import DebugCondition, Debugging, LogCounters
 from tests.show.routers import branch, hub, ip, spoke
 
 VERSION = f"""\
@@ -271,7 +271,8 @@ def test_debugging() -> None:
     assert debugging(hub()) == "\n"
     topics = frozenset({"crypto ipsec", "crypto isakmp", "nhrp packet"})
     assert debugging(replace(hub(), debugging=Debugging(topics))) == DEBUGGING
-    assert crypto_conditions(replace(hub(), debugging=Debugging(topics, frozenset({ip("172.16.25.2")})))) == CONDITIONS
+    condition = DebugCondition("crypto", "peer nbma", ip("172.16.25.2"))
+    assert crypto_conditions(replace(hub(), debugging=Debugging(topics, (condition,)))) == CONDITIONS
     assert crypto_conditions(hub()).startswith("Crypto conditional debug currently is turned OFF\n")
 
 

@@ -9,6 +9,8 @@ from ipaddress import IPv4Address
 import pytest
 
 from iosish.engine import DebugEvent
+from iosish.log.topics import TOPICS
+from iosish.snapshot import DebugCondition
 from iosish.terminal.limits import HELD_LOG_LINES
 from iosish.terminal.session import CONSOLE, Line
 from iosish.terminal.typed import TypedSession
@@ -237,12 +239,100 @@ def test_debug_conditions() -> None:
         router,
     )
     assert "\nIKE peer IP address filters:\n172.16.15.2\n172.16.25.2\nR1#" in shown
-    assert router.debugging.peers == {PEER}  # a condition is no debugging
+    assert router.debugging.conditions == (DebugCondition("crypto", "peer nbma", PEER),)  # this is no debugging
     console("debug crypto condition reset\r", router)
-    assert router.debugging.peers == frozenset()
+    assert not router.debugging.conditions
 
 
-@pytest.mark.parametrize("line", ["debug", "debug crypto", "undebug", "no debug", "debug crypto condition"])
+LAST = (
+    "This condition is the last dmvpn condition set.\n"
+    "Removing all conditions may cause a flood of debugging\n"
+    "messages to result, unless specific debugging flags\n"
+    "are first removed.\n"
+    "\n"
+    "Proceed with removal? [yes/no]: "
+)
+
+
+def test_conditions_of_all_that_dmvpn_is_made_of() -> None:
+    router = ShippedRouter()
+
+    def answers(line: str) -> str:
+        return console(f"{line}\r", router).partition("\n")[2].removesuffix("R1#")
+
+    assert answers("show debugging condition") == "% No conditions found\n"
+    for line in (
+        "dmvpn condition peer nbma 172.16.25.2",
+        "dmvpn condition peer tunnel 192.168.0.2",
+        "dmvpn condition peer tunnel 192.168.0.2",
+        "dmvpn condition interface tu0",
+        "dmvpn condition unmatched",
+        "dmvpn condition vrf RED",
+        "nhrp condition peer nbma 172.16.35.2",
+    ):
+        assert answers(f"debug {line}") == "", line
+    assert answers("show debug condition") == (
+        "\n"
+        "Condition 1: dmvpn peer nbma 172.16.25.2\n"
+        "Condition 2: dmvpn peer tunnel 192.168.0.2\n"
+        "Condition 3: dmvpn interface Tunnel0\n"
+        "Condition 4: dmvpn unmatched\n"
+        "Condition 5: dmvpn vrf RED\n"
+        "Condition 6: nhrp peer nbma 172.16.35.2\n"
+    )
+    assert answers("show crypto debug-condition").endswith(
+        "IKE debug context unmatched flag: ON\n"
+        "IPsec debug context unmatched flag: ON\n"
+        "\n"
+        "IKE peer IP address filters:\n"
+        "172.16.25.2\n"
+    )
+    assert answers("undebug all") == "All possible debugging has been turned off\n"
+    for line in ("condition unmatched", "condition vrf RED", "condition interface tu0"):
+        assert answers(f"no debug dmvpn {line}") == ""
+    assert "IKE debug context unmatched flag: OFF\n" in answers("show crypto debug-condition")
+    assert answers("no debug dmvpn condition\rno") == f"{LAST}no\n"
+    assert answers("undebug dmvpn condition\ryes") == f"{LAST}yes\n"
+    assert answers("show debug condition") == "\nCondition 1: nhrp peer nbma 172.16.35.2\n"
+    assert "the last nhrp condition" in answers("no debug nhrp condition peer nbma 172.16.35.2\ry")
+    assert not router.debugging.conditions
+    assert answers("no debug dmvpn condition") == ""
+
+
+def test_levels_of_all_that_dmvpn_is_made_of() -> None:
+    router = ShippedRouter()
+    on = console("debug dmvpn detail nhrp\rdebug dmvpn error crypto\rdebug dmvpn all socket\r", router).splitlines()
+    assert [line for line in on if line.endswith("on")] == [
+        "NHRP protocol debugging is on",
+        "NHRP cache operations debugging is on",
+        "Crypto ISAKMP Error debugging is on",
+        "Crypto IPSEC Error debugging is on",
+        "Crypto secure socket events debugging is on",
+    ]
+    console("no debug dmvpn all crypto\rundebug dmvpn detail nhrp\r", router)
+    assert router.debugging.topics == {"crypto socket"}
+    console("debug dmvpn all all\r", router)
+    assert router.debugging.topics == {topic for topic in TOPICS if not topic.startswith("ip ")}
+    console("undebug dmvpn all all\r", router)
+    assert not router.debugging.topics
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "debug",
+        "debug crypto",
+        "undebug",
+        "no debug",
+        "debug crypto condition",
+        "debug dmvpn",
+        "debug dmvpn all",
+        "debug dmvpn condition",
+        "debug dmvpn condition peer",
+        "debug nhrp condition",
+        "no debug dmvpn",
+    ],
+)
 def test_debug_wants_a_topic(line: str) -> None:
     assert console(f"{line}\r") == f"R1#{line}\n% Incomplete command.\n\nR1#"
 
