@@ -15,6 +15,7 @@ from iosish.config.model import Config
 from iosish.desired import Desired, EspRefusal, LinkState, Plane, SaChange, SeenPacket
 from iosish.engine import Datagram, Event, LogEvent, UdpDatagram
 from iosish.ipsec.sa import SaCounters, SaKey
+from iosish.nhrp.config import Sessions
 from iosish.router import Router
 
 #: IKE leaves no faster than so many in so long: ten thousand farewells of one command would flood the line's queue, and
@@ -70,8 +71,8 @@ class Driving(ABC):
         self.router.clear_nhrp(interface, address, self.now())
         self._plan()
 
-    def clear_dmvpn(self, peer: IPv4Address | None) -> None:
-        self.router.clear_dmvpn(peer, self.now())
+    def clear_dmvpn(self, sessions: Sessions) -> None:
+        self.router.clear_dmvpn(sessions, self.now())
         self._plan()
 
     def clear_crypto_sa(self, peer: IPv4Address | None) -> None:

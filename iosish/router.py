@@ -25,6 +25,7 @@ from iosish.ike.state import IkeState
 from iosish.interfaces import Status
 from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.nhrp import config as nhrp_config
+from iosish.nhrp.config import Sessions
 from iosish.nhrp.engine import NhrpEngine
 from iosish.nhrp.events import PeerDead, SessionCleared
 from iosish.nhrp.state import NhrpState
@@ -141,9 +142,12 @@ class Router:
         self.nhrp.clear(interface, address, now)
         self._settle(now)
 
-    def clear_dmvpn(self, peer: IPv4Address | None, now: float) -> None:
-        self.nhrp.clear_sessions(peer, now)
+    def clear_dmvpn(self, sessions: Sessions, now: float) -> None:
+        self.nhrp.clear_sessions(sessions, now)
         self._settle(now)
+
+    def clear_nhrp_counters(self, interface: str | None) -> None:
+        self.nhrp.clear_counters(interface)
 
     def clear_crypto_sa(self, peer: IPv4Address | None, now: float) -> None:
         self.ike.clear_sa(peer, now)

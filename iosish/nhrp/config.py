@@ -10,6 +10,21 @@ from iosish.config.model import Nhs
 
 
 @dataclass(frozen=True, slots=True)
+class Sessions:
+    """Those that `clear dmvpn session` is to end: of one tunnel, of the peer with an NBMA address or an address inside
+    the tunnel; those of static entries only if `static`, too. Without a word, all dynamic ones."""
+
+    interface: str | None = None
+    nbma: IPv4Address | None = None
+    inside: IPv4Address | None = None
+    static: bool = False
+
+    def have(self, address: IPv4Address, nbma: IPv4Address | None) -> bool:
+        """Whether the peer with this address inside the tunnel, and this NBMA address, is one of them."""
+        return self.nbma in (None, nbma) and self.inside in (None, address)
+
+
+@dataclass(frozen=True, slots=True)
 class NhrpInterface:
     """NHRP on one tunnel.
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from iosish.engine import Datagram, Event
 from iosish.nhrp.answer import answer
 from iosish.nhrp.cache import Binding, Kind
-from iosish.nhrp.config import NhrpConfig, NhrpInterface
+from iosish.nhrp.config import NhrpConfig, NhrpInterface, Sessions
 from iosish.nhrp.debug import TYPE_NAMES
 from iosish.nhrp.extensions import ExtensionType, authentication
 from iosish.nhrp.packet import REPLIES, ErrorCode, Exchange, Fault, Packet, PacketType, decode
@@ -164,11 +164,17 @@ class NhrpEngine:
             if interface in (None, name):
                 tunnel.clear_entries(address, now)
 
-    def clear_sessions(self, peer: IPv4Address | None, now: float) -> None:
-        """`clear dmvpn session [peer]`; `peer` is an NBMA or a tunnel address. The SAs of a protected tunnel's peers
-        go along, as `SessionCleared` asks."""
-        for tunnel in self._tunnels.values():
-            tunnel.clear_sessions(peer, now)
+    def clear_sessions(self, sessions: Sessions, now: float) -> None:
+        """`clear dmvpn session`. The SAs of a protected tunnel's peers go along, as `SessionCleared` asks."""
+        for name, tunnel in self._tunnels.items():
+            if sessions.interface in (None, name):
+                tunnel.clear_sessions(sessions, now)
+
+    def clear_counters(self, interface: str | None) -> None:
+        """`clear ip nhrp counters [interface]`: what was sent, received and refused counts from zero."""
+        for name, tunnel in self._tunnels.items():
+            if interface in (None, name):
+                tunnel.station.clear_counters()
 
     def secured(self, interface: str, nbma: IPv4Address, up: bool, now: float) -> None:
         """Packets between us and this peer of a protected tunnel have an SA now, or none any more.

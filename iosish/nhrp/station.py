@@ -160,6 +160,10 @@ class Station:
         responder = of_cies(ExtensionType.RESPONDER, (self.record(self.config.responder),))
         return tuple(responder if item.type == ExtensionType.RESPONDER else item for item in extensions)
 
+    def clear_counters(self) -> None:
+        for counted in (self.sent, self.received, self.refused):
+            counted.clear()
+
     def trace(self, topic: str, peer: IPv4Address | None, lines: Iterable[str], inside: Address = None) -> None:
         """Lines of `debug TOPIC` about an NBMA address, and a tunnel address if that is known. Give an iterator."""
         known = inside if isinstance(inside, IPv4Address) else None

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from iosish.nhrp import constants as c
 from iosish.nhrp.cache import Binding, Kind
 from iosish.nhrp.client import Client
+from iosish.nhrp.config import Sessions
 from iosish.nhrp.events import SessionCleared
 from iosish.nhrp.purge import purge_requesters, recall
 from iosish.nhrp.resolution import LEARNT, Resolver
@@ -96,18 +97,18 @@ class NhrpTunnel:
                 if address in (None, nhs):
                     self.client.start(nhs, now)
 
-    def clear_sessions(self, peer: IPv4Address | None, now: float) -> None:
-        """The same for a peer, or all, by NBMA or tunnel address. On a protected tunnel the SAs go with the entries,
-        by which the peers hear of it; servers are registered with again over the new ones."""
+    def clear_sessions(self, sessions: Sessions, now: float) -> None:
+        """The same for these sessions. On a protected tunnel the SAs go with the entries, by which the peers hear of
+        it; servers, whose entries are static, are registered with again over the new ones."""
         if self.station.config.protected:
-            self._clear_protected(peer, now)
+            self._clear_protected(sessions, now)
             return
         for binding in self.station.cache:
-            if binding.kind is not Kind.STATIC and peer in (None, binding.address, binding.nbma):
+            if binding.kind is not Kind.STATIC and sessions.have(binding.address, binding.nbma):
                 self._clear_by_command(binding, now)
-        if self.station.config.operational:
+        if sessions.static and self.station.config.operational:
             for nhs, registration in list(self.client.registrations.items()):
-                if peer in (None, nhs, registration.nbma):
+                if sessions.have(nhs, registration.nbma):
                     self.client.start(nhs, now)
 
     def _clear_by_command(self, binding: Binding, now: float) -> None:
@@ -116,11 +117,12 @@ class NhrpTunnel:
         if binding.kind is Kind.REGISTERED and self.station.config.operational:
             recall(self.station, binding)
 
-    def _clear_protected(self, peer: IPv4Address | None, now: float) -> None:
+    def _clear_protected(self, sessions: Sessions, now: float) -> None:
+        static = {binding.nbma for binding in self.station.cache if binding.kind is Kind.STATIC}
         peers: dict[IPv4Address, None] = {}
         for binding in self.station.cache:
-            if peer in (None, binding.address, binding.nbma):
-                if binding.known and binding.nbma is not None:
+            if sessions.have(binding.address, binding.nbma):
+                if binding.known and binding.nbma is not None and (sessions.static or binding.nbma not in static):
                     peers[binding.nbma] = None
                 if binding.kind is not Kind.STATIC:
                     self.clear(binding, now)

@@ -29,6 +29,7 @@ from iosish.icmp.ping import Ping, PingRequest
 from iosish.icmp.traceroute import Traceroute, TracerouteRequest
 from iosish.interfaces import held
 from iosish.log.syslog import Listener, Moment, Syslog
+from iosish.nhrp.config import Sessions
 from iosish.runtime.capturing import Capturing
 from iosish.runtime.clock import Clock, monotonic
 from iosish.runtime.counting import Counting
@@ -274,7 +275,9 @@ class RouterHost:
         if what == "nhrp":
             self.driver.clear_nhrp(arguments.get("interface"), arguments.get("address"))
         elif what == "dmvpn":
-            self.driver.clear_dmvpn(arguments.get("peer_nbma") or arguments.get("peer_tunnel"))
+            self.driver.clear_dmvpn(Sessions(**arguments))
+        elif what == "nhrp counters":
+            self.driver.router.clear_nhrp_counters(arguments.get("interface"))
         elif what == "counters":
             self._start(self._clear_counters(arguments.get("interface")))
         elif what == "crypto sa":

@@ -95,10 +95,10 @@ class Host(Protocol):
         """A name of `ip host`, or an address in text."""
 
     def clear(self, what: str, **arguments: Any) -> None:
-        """`clear ip nhrp`, `clear dmvpn session` and so on: `what` is "nhrp", "dmvpn", "counters", "logging",
-        "crypto sa", "crypto counters", "crypto isakmp" or "crypto session".
+        """`clear ip nhrp`, `clear dmvpn session` and so on: `what` is "nhrp", "nhrp counters", "dmvpn", "counters",
+        "logging", "crypto sa", "crypto counters", "crypto isakmp" or "crypto session".
 
-        Arguments: `address` (nhrp), `interface`, `peer_nbma`, `peer_tunnel`, `static` (dmvpn), `interface` (counters),
+        Arguments: `address` (nhrp), `interface` (nhrp counters, counters), those of `Sessions` (dmvpn),
         `peer` (crypto sa), `connection` (crypto isakmp), `remote` (crypto session).
         """
 

@@ -122,6 +122,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.desired",
         "iosish.engine",
         "iosish.ipsec.sa",
+        "iosish.nhrp.config",
         "iosish.router",
     },
     "iosish.sim": {
@@ -176,6 +177,7 @@ ROOMS: dict[str, set[str]] = {
         "iosish.interfaces",
         "iosish.ipsec",
         "iosish.log",
+        "iosish.nhrp.config",
         "iosish.nhrp.state",
         "iosish.plane",
         "iosish.resources",

@@ -110,7 +110,7 @@ def test_a_long_ping_from_spoke_to_spoke_loses_nothing_in_the_switch(crypto: Lab
         "clear crypto isakmp",
         "clear crypto session",
         "clear ip nhrp",
-        "clear dmvpn session",
+        "clear dmvpn session static",
     ],
 )
 @pytest.mark.parametrize("router", ["R1", "R2"])

@@ -79,7 +79,7 @@ CLEARS = [
     "clear crypto session",
     "clear crypto session remote {peer}",
     "clear ip nhrp",
-    "clear dmvpn session",
+    "clear dmvpn session static",
 ]
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Interface
 import pytest
 
 from iosish.engine import Datagram, Event
-from iosish.nhrp.config import NhrpConfig
+from iosish.nhrp.config import NhrpConfig, Sessions
 from iosish.nhrp.events import PeerDead, SessionCleared
 from iosish.nhrp.packet import PacketType
 from tests.nhrp.link import HUB, HUB_NBMA, Link, entry, hub_interface, ip, lines, nbma, spoke_interface, tunnel_address
@@ -329,7 +329,7 @@ def test_clear_dmvpn_session_takes_the_sas_along() -> None:
         for other in (1, 2):
             link.events(other)
         began = link.now
-        link.engines[nbma(number)].clear_sessions(None, link.now)
+        link.engines[nbma(number)].clear_sessions(Sessions(static=True), link.now)
         link.collect()
         cleared = [event for event in link.events(number) if isinstance(event, SessionCleared)]
         assert cleared == [SessionCleared("Tunnel0", nbma(3 - number))]
@@ -337,6 +337,24 @@ def test_clear_dmvpn_session_takes_the_sas_along() -> None:
         assert entry(hub, R2, link.now) is not None
         assert link.frames(REQUEST)[0].at == pytest.approx(began + link.setup_s, abs=0.02)
         assert link.homeless == []
+
+
+def test_sessions_of_static_entries_are_cleared_only_if_that_is_said() -> None:
+    link = SecureLink()
+    link.station(1)
+    link.station(2)
+    link.run(5)
+    hub, spoke = link.engines[nbma(1)], link.engines[nbma(2)]
+    link.events(1)
+    link.events(2)
+    for sessions in (Sessions(), Sessions(static=True, interface="Tunnel1"), Sessions(static=True, nbma=nbma(2))):
+        spoke.clear_sessions(sessions, link.now)
+        assert link.events(2) == []
+    for sessions in (Sessions(nbma=nbma(1)), Sessions(interface="Tunnel1")):
+        hub.clear_sessions(sessions, link.now)
+        assert link.events(1) == []
+    hub.clear_sessions(Sessions(inside=R2), link.now)
+    assert SessionCleared("Tunnel0", nbma(2)) in link.events(1)
 
 
 def test_clear_ip_nhrp_on_the_hub_ends_in_a_new_registration() -> None:

@@ -387,6 +387,21 @@ def test_shutdown_takes_the_registration_back_and_no_shutdown_registers_at_once(
     assert entry(hub, tunnel_address(2), link.now) is not None
 
 
+def test_cleared_counters_start_anew() -> None:
+    link = Link()
+    hub = link.add(hub_interface())
+    link.add(spoke_interface(2))
+    link.run(2)
+    hub.clear_counters("Tunnel1")
+    traffic = hub.state(link.now).interfaces["Tunnel0"].traffic
+    assert sum(traffic.sent.values()) and sum(traffic.received.values())
+    hub.clear_counters("Tunnel0")
+    traffic = hub.state(link.now).interfaces["Tunnel0"].traffic
+    assert not sum(traffic.sent.values()) and not sum(traffic.received.values())
+    link.run(3600)
+    assert hub.state(link.now).interfaces["Tunnel0"].traffic.received
+
+
 def test_clear_ip_nhrp_on_both_ends() -> None:
     link = Link()
     hub = link.add(hub_interface())

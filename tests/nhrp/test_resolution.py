@@ -13,7 +13,7 @@ import pytest
 from iosish.config.model import Nhs
 from iosish.engine import Datagram
 from iosish.nhrp.cie import Cie, Code
-from iosish.nhrp.config import NhrpConfig
+from iosish.nhrp.config import NhrpConfig, Sessions
 from iosish.nhrp.engine import NhrpEngine
 from iosish.nhrp.extensions import Extension, ExtensionType, of_cies
 from iosish.nhrp.packet import ErrorCode, Exchange, Fault, Packet, PacketType, decode
@@ -577,12 +577,36 @@ def test_clear_sessions_of_one_peer() -> None:
         lab.asks(2, target)
     lab.run(1)
     lab.frames()
-    lab.spokes[2].clear_sessions(nbma(3), lab.now)
+    lab.spokes[2].clear_sessions(Sessions(nbma=nbma(3)), lab.now)
     assert (lab.way(2, R3), lab.way(2, R4)) == (None, nbma(4))
-    lab.spokes[2].clear_sessions(None, lab.now)
+    lab.spokes[2].clear_sessions(Sessions(static=True), lab.now)
     lab.collect()
     assert lab.way(2, R4) is None
     assert PacketType.REGISTRATION_REQUEST in [frame.packet.type for frame in lab.frames()]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "left"),
+    [
+        (Sessions(), []),
+        (Sessions(nbma=nbma(3)), [R4]),
+        (Sessions(inside=R4), [R3]),
+        (Sessions(nbma=nbma(3), inside=R4), [R3, R4]),
+        (Sessions(interface="Tunnel1"), [R3, R4]),
+        (Sessions(interface="Tunnel0", inside=R3), [R4]),
+    ],
+)
+def test_which_sessions_are_cleared(sessions: Sessions, left: list[IPv4Address]) -> None:
+    lab = Lab(2, 3, 4)
+    for target in (R3, R4):
+        lab.asks(2, target)
+    lab.run(1)
+    lab.frames()
+    lab.spokes[2].clear_sessions(sessions, lab.now)
+    lab.collect()
+    assert [target for target in (R3, R4) if lab.way(2, target) is not None] == left
+    kinds = [frame.packet.type for frame in lab.frames()]
+    assert PacketType.REGISTRATION_REQUEST not in kinds, "the session with the server is a static one"
 
 
 def test_no_record_leaves_the_transit_records_out() -> None:

@@ -11,6 +11,7 @@ from iosish import resources
 from iosish.config.model import Config
 from iosish.forwarding import ipv4
 from iosish.ike.state import FlowState, IsakmpSa
+from iosish.nhrp.config import Sessions
 from iosish.plane.memory.wire import Capture
 from iosish.plane.memory.world import World
 from iosish.sim.node import Node
@@ -193,9 +194,16 @@ def clear(node: Node, command: str) -> None:
         "clear crypto isakmp": partial(node.clear_crypto_isakmp, None),
         "clear crypto session": partial(node.clear_crypto_session, None),
         "clear ip nhrp": partial(node.clear_nhrp, None, None),
-        "clear dmvpn session": partial(node.clear_dmvpn, None),
+        "clear dmvpn session": partial(node.clear_dmvpn, Sessions()),
+        "clear dmvpn session static": partial(node.clear_dmvpn, Sessions(static=True)),
     }
     words[command]()
 
 
-CLEARS = ("clear crypto sa", "clear crypto isakmp", "clear crypto session", "clear ip nhrp", "clear dmvpn session")
+CLEARS = (
+    "clear crypto sa",
+    "clear crypto isakmp",
+    "clear crypto session",
+    "clear ip nhrp",
+    "clear dmvpn session static",
+)

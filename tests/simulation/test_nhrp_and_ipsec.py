@@ -132,7 +132,7 @@ def test_an_sa_that_dies_of_silence_is_heard_of_by_nhrp(read: Read) -> None:
     assert within(lab, 10.0, lambda: registered(lab) == ALL)
 
 
-@pytest.mark.parametrize("command", ["clear crypto sa", "clear crypto session", "clear dmvpn session"])
+@pytest.mark.parametrize("command", ["clear crypto sa", "clear crypto session", "clear dmvpn session static"])
 @pytest.mark.parametrize("where", ["R1", "R2"])
 def test_a_server_whose_sa_ends_is_registered_with_again_at_once(lab: SimLab, where: str, command: str) -> None:
     before, sent, began = spis(lab, "R2", "R1"), registrations(lab, "R2"), lab.world.now

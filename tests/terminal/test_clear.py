@@ -1,4 +1,4 @@
-"""`clear crypto ...`: what reaches the router, and what counters show afterwards."""
+"""`clear ...`: what reaches the router, and what counters show afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from iosish.ipsec.sa import SaCounters, SaKey
 from iosish.runtime.counting import Counting
 from tests.terminal.shipped import ShippedRouter, console
 
-PEER = IPv4Address("172.16.25.2")
+PEER, INSIDE = IPv4Address("172.16.25.2"), IPv4Address("192.168.0.2")
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,21 @@ PEER = IPv4Address("172.16.25.2")
         ("clear crypto sa counters", "crypto counters", {}),
         ("cle cry isa", "crypto isakmp", {"connection": None}),
         ("clear crypto isakmp 1002", "crypto isakmp", {"connection": 1002}),
+        ("clear ip nhrp", "nhrp", {"address": None}),
+        ("clear ip nhrp 192.168.0.2", "nhrp", {"address": INSIDE}),
+        ("clear ip nhrp counters", "nhrp counters", {"interface": None}),
+        ("clear ip nhrp count int tu0", "nhrp counters", {"interface": "Tunnel0"}),
+        ("clear dmvpn session", "dmvpn", {"interface": None, "nbma": None, "inside": None, "static": False}),
+        (
+            "clear dmvpn session static interface tunnel 0 peer nbma 172.16.25.2",
+            "dmvpn",
+            {"interface": "Tunnel0", "nbma": PEER, "inside": None, "static": True},
+        ),
+        (
+            "clear dmvpn session peer tunnel 192.168.0.2",
+            "dmvpn",
+            {"interface": None, "nbma": None, "inside": INSIDE, "static": False},
+        ),
         ("clear crypto session", "crypto session", {"remote": None}),
         ("clear crypto session remote 172.16.25.2", "crypto session", {"remote": PEER}),
     ],

@@ -12,6 +12,11 @@ async def nhrp(session: Session, address: IPv4Address | None = None) -> None:
     session.host.clear("nhrp", address=address)
 
 
+async def nhrp_counters(session: Session, interface: str | None = None) -> None:
+    """`clear ip nhrp counters [interface X]`."""
+    session.host.clear("nhrp counters", interface=interface)
+
+
 async def dmvpn_session(
     session: Session,
     interface: str | None = None,
@@ -20,7 +25,7 @@ async def dmvpn_session(
     static: bool = False,
 ) -> None:
     """`clear dmvpn session [interface X] [peer nbma|tunnel A] [static]`."""
-    session.host.clear("dmvpn", interface=interface, peer_nbma=nbma, peer_tunnel=tunnel, static=static)
+    session.host.clear("dmvpn", interface=interface, nbma=nbma, inside=tunnel, static=static)
 
 
 async def crypto_sa(session: Session, peer: IPv4Address | None = None) -> None:
