@@ -90,6 +90,17 @@ class LogCounters:
 
 
 @dataclass(frozen=True, slots=True)
+class LogCount:
+    """How often a message came (`logging count`), and the last one."""
+
+    facility: str
+    mnemonic: str
+    severity: int
+    occurrences: int
+    last: LogRecord
+
+
+@dataclass(frozen=True, slots=True)
 class LogServerState:
     """A syslog server: its address (its name, where that is unknown), and the lines that were sent and lost."""
 
@@ -179,6 +190,7 @@ class Snapshot:
     log: tuple[LogRecord, ...] = ()
     log_servers: tuple[LogServerState, ...] = ()
     log_counters: LogCounters = LogCounters()
+    log_counts: tuple[LogCount, ...] = ()
     debugging: Debugging = Debugging()
     sessions: tuple[SessionState, ...] = ()
     history: tuple[str, ...] = ()

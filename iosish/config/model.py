@@ -170,6 +170,13 @@ class Buffered:
     level: str = "debugging"
 
 
+@dataclass(frozen=True, slots=True)
+class DmvpnLogging:
+    """`logging dmvpn [rate-limit N]`: lines of DMVPN, so many a minute at most."""
+
+    rate_limit: int = 600
+
+
 #: What IOS does when nothing is said.
 DATETIME_MSEC = Timestamps(datetime=True, msec=True)
 
@@ -235,6 +242,8 @@ class Logging:
     source_interface: str | None = None
     origin_id: OriginId | None = None
     rate_limit: LogRateLimit | None = None
+    dmvpn: DmvpnLogging | Literal[False] = DmvpnLogging()
+    count: bool = False
 
 
 @dataclass(frozen=True, slots=True)

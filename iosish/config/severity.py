@@ -16,7 +16,7 @@ SEVERITIES: Mapping[str, str] = {
     "debugging": "Debugging messages                (severity=7)",
 }
 _NUMBERS = {name: number for number, name in enumerate(SEVERITIES)}
-DEBUGGING = _NUMBERS["debugging"]
+CRITICAL, DEBUGGING = _NUMBERS["critical"], _NUMBERS["debugging"]
 
 
 def number(name: str) -> int:

@@ -17,14 +17,20 @@ def line(record: LogRecord) -> str:
     return printable(f"{number}{_stamp(record)}{head}{record.text}")
 
 
-def _stamp(record: LogRecord) -> str:
+def when(record: LogRecord) -> str:
+    """Its time as `service timestamps` wants it; nothing when it wants none."""
     form = record.timestamps
     if not isinstance(form, Timestamps):
         return ""
     if not form.datetime:
-        return duration(record.uptime_s) + ": "
+        return duration(record.uptime_s)
     at, zone = _zone(record.at, form)
-    return stamp(at, record.authoritative, milliseconds=form.msec, year=form.year, zone=zone) + ": "
+    return stamp(at, record.authoritative, milliseconds=form.msec, year=form.year, zone=zone)
+
+
+def _stamp(record: LogRecord) -> str:
+    stamped = when(record)
+    return f"{stamped}: " if stamped else ""
 
 
 def _zone(at: datetime, form: Timestamps) -> tuple[datetime, str]:

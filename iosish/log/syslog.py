@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from iosish.config.model import DATETIME_MSEC, Logging, LogRateLimit
+from iosish.config.model import DATETIME_MSEC, DmvpnLogging, Logging, LogRateLimit
 from iosish.config.severity import DEBUGGING, number
 from iosish.engine import DebugEvent
 from iosish.log.buffer import LogBuffer
 from iosish.log.conditions import Tunnels, wants
 from iosish.log.line import line
 from iosish.rate_limit import RateLimit
-from iosish.snapshot import Debugging, LogCounters, LogRecord
+from iosish.snapshot import Debugging, LogCount, LogCounters, LogRecord
 
 #: Longer texts are cut: a line may quote what a peer sent.
 TEXT_LENGTH = 512
@@ -23,9 +23,13 @@ MESSAGES_BURST, MESSAGES_PER_S = 5000, 500
 #: What a flood of debugging costs the router is bounded by this: a few hundredths of its time.
 DEBUGS_BURST, DEBUGS_PER_S = 4000, 2000
 
+DMVPN = "DMVPN"
+MINUTE_S = 60.0
+
 Level = str | Literal[False]
-#: Takes a line that has passed the levels. True: shown; False: lost, since the client does not read; None: not meant.
-Listener = Callable[[str], bool | None]
+#: Takes a record that has passed the levels, and the line that it is written as. True: shown; False: lost, since the
+#: client does not read; None: not meant.
+Listener = Callable[[LogRecord, str], bool | None]
 #: Takes a record, and the line that it is written as.
 Follower = Callable[[LogRecord, str], None]
 
@@ -58,6 +62,8 @@ class Syslog:
         self._messages = RateLimit(MESSAGES_BURST, MESSAGES_PER_S, keys=1)
         self._debugs = RateLimit(DEBUGS_BURST, DEBUGS_PER_S, keys=1)
         self._wanted = _RateLimit(None)
+        self._dmvpn = _Window(DmvpnLogging().rate_limit, MINUTE_S)
+        self._occurrences: dict[tuple[str, str, int], tuple[int, LogRecord]] = {}
         self._sequence = 0
         self._counters = dict.fromkeys(LogCounters.__slots__, 0)
         self._untold_messages = self._untold_debugs = 0
@@ -66,6 +72,10 @@ class Syslog:
         """Take the `logging` and `service` lines. What is in the buffer stays as it was written."""
         if settings.rate_limit != self._settings.rate_limit:
             self._wanted = _RateLimit(settings.rate_limit)
+        if settings.dmvpn and settings.dmvpn != self._settings.dmvpn:
+            self._dmvpn = _Window(settings.dmvpn.rate_limit, MINUTE_S)
+        if not settings.count:
+            self._occurrences.clear()
         self._settings = settings
         self._buffer.resize(self._buffer_bytes())
         if not settings.buffered:
@@ -101,10 +111,17 @@ class Syslog:
         """Hear the lines that go to servers (`logging trap`)."""
         self._servers.append(follower)
 
+    def counted(self) -> tuple[LogCount, ...]:
+        """How often each message came while `logging count` was on."""
+        return tuple(LogCount(*key, occurrences, last) for key, (occurrences, last) in self._occurrences.items())
+
     def message(self, facility: str, severity: int, mnemonic: str, text: str) -> str | None:
-        """Take a message, 0 (emergency) to 7 (debugging). Gives the line, or None when there are too many."""
+        """Take a message, 0 (emergency) to 7 (debugging). Gives the line, or None when it is not wanted or when there
+        are too many."""
         moment = self._moment()
-        if not self._messages.allows(None, moment.now):
+        if facility == DMVPN and not self._settings.dmvpn:
+            return None
+        if not self._messages.allows(None, moment.now) or (facility == DMVPN and not self._dmvpn.allows(moment.now)):
             self._counters["rate_limited"] += 1
             self._untold_messages += 1
             return None
@@ -161,6 +178,9 @@ class Syslog:
             numbered=settings.sequence_numbers,
         )
         written = line(record)
+        if settings.count and facility:
+            key = facility, mnemonic, severity
+            self._occurrences[key] = self._occurrences.get(key, (0, record))[0] + 1, record
         for follower in self._followers:
             follower(record, written)
         if not self._wanted.allows(record, moment.now):
@@ -169,38 +189,53 @@ class Syslog:
                 return written
         elif _passes(settings.console, severity):  # also under `no logging on`
             self._counters["console"] += 1
-            self._hand_out(self._console, written)
+            self._hand_out(self._console, record, written)
         if settings.on and settings.buffered and _passes(settings.buffered.level, severity):
             self._counters["buffer"] += 1
             self._buffer.append(record, written)
         if settings.on and _passes(settings.monitor, severity):
-            self._counters["monitor"] += self._hand_out(self._monitors, written)
+            self._counters["monitor"] += self._hand_out(self._monitors, record, written)
         if settings.on and _passes(settings.trap, severity):
             self._counters["trap"] += 1
             for follower in self._servers:
                 follower(record, written)
         return written
 
-    def _hand_out(self, listeners: list[Listener], written: str) -> int:
+    def _hand_out(self, listeners: list[Listener], record: LogRecord, written: str) -> int:
         """Gives how many showed it."""
         shown = 0
         for listener in tuple(listeners):
-            took = listener(written)
+            took = listener(record, written)
             shown += took is True
             self._counters["dropped"] += took is False
         return shown
 
 
+class _Window:
+    """So many lines in so many seconds, counted from the first of them."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._since = float("-inf")
+        self._count = 0
+
+    def allows(self, now: float) -> bool:
+        if now - self._since >= self._seconds:
+            self._since, self._count = now, 0
+        self._count += 1
+        return self._count <= self._most
+
+
 class _RateLimit:
-    """`logging rate-limit`: so many lines in each second, counted from the first of them."""
+    """`logging rate-limit`: so many lines in each second."""
 
     def __init__(self, settings: LogRateLimit | None) -> None:
         self._settings = settings
         words = (settings.scope or "").split() if settings is not None else []
         self.console_only = "console" in words
         self._all = "all" in words
-        self._since = 0.0
-        self._count = 0
+        self._window = _Window(settings.messages if settings is not None else 0, 1.0)
 
     def allows(self, record: LogRecord, now: float) -> bool:
         settings = self._settings
@@ -208,10 +243,7 @@ class _RateLimit:
             return True
         if settings.except_level is not None and record.severity <= number(settings.except_level):
             return True
-        if now - self._since >= 1.0:
-            self._since, self._count = now, 0
-        self._count += 1
-        return self._count <= settings.messages
+        return self._window.allows(now)
 
 
 def _passes(level: Level, severity: int) -> bool:

@@ -350,6 +350,7 @@ class RouterHost:
             log=self.log.records(),
             log_servers=self.log_servers.states(),
             log_counters=self.log.counters(),
+            log_counts=self.log.counted(),
             debugging=self.log.debugging,
             sessions=self.sessions(session),
             history=tuple(map(up_to_secret, session.history.lines)) if session is not None else (),

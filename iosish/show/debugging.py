@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 from iosish.log.conditions import conditions_for
 from iosish.log.topics import TOPICS, told
-from iosish.show.text import page, printable
+from iosish.show.text import page
 from iosish.snapshot import Snapshot
 
 
@@ -26,7 +26,7 @@ def debugging(snapshot: Snapshot) -> str:
 def conditions(snapshot: Snapshot) -> str:
     """`show debugging condition`: all of them, each as it is typed."""
     lines = [
-        printable(f"Condition {number}: {condition.given_to} {condition.kind} {condition.value}".rstrip())
+        f"Condition {number}: {condition.given_to} {condition.kind} {condition.value}".rstrip()
         for number, condition in enumerate(snapshot.debugging.conditions, 1)
     ]
     return page(["", *lines] if lines else ["% No conditions found"])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Literal
 
 from iosish.config.model import Buffered
-from iosish.log.line import line
+from iosish.log.line import line, when
 from iosish.show.text import page
-from iosish.snapshot import LogServerState, Snapshot
+from iosish.snapshot import LogCount, LogServerState, Snapshot
+
+COUNT_COLUMNS = "Facility       Message Name                    Sev  Occur     Last Time"
+COUNT_RULE = f"{'-' * 13}  {'-' * 31} {'-' * 30}"
 
 
 def logging(snapshot: Snapshot) -> str:
@@ -28,7 +32,7 @@ def logging(snapshot: Snapshot) -> str:
         *_terminal("Monitor", settings.monitor, counters.monitor),
         *_buffer(settings.buffered, counters.buffer),
         f"    Exception Logging: size ({Buffered().size} bytes)",
-        "    Count and timestamp logging messages: disabled",
+        f"    Count and timestamp logging messages: {'enabled' if settings.count else 'disabled'}",
         "    Persistent logging: disabled",
         "",
         "No active filter modules.",
@@ -42,6 +46,25 @@ def logging(snapshot: Snapshot) -> str:
     if settings.buffered:
         lines += [f"Log Buffer ({settings.buffered.size} bytes):", "", *map(line, snapshot.log)]
     return page(lines)
+
+
+def count(snapshot: Snapshot) -> str:
+    """`show logging count`: what came, by facility, with the time of the last."""
+    lines = [COUNT_COLUMNS, "=" * 77]
+    for facility, counts in groupby(sorted(snapshot.log_counts, key=_facility), _facility):
+        total = 0
+        for counted in counts:
+            total += counted.occurrences
+            lines.append(
+                f"{facility:<14} {counted.mnemonic:<31} {counted.severity:>3} {counted.occurrences:>6}"
+                f"     {when(counted.last)}".rstrip()
+            )
+        lines += [COUNT_RULE, f"{f'{facility} TOTAL':<50} {total:>6}", ""]
+    return page(lines)
+
+
+def _facility(counted: LogCount) -> str:
+    return counted.facility
 
 
 def _server(server: LogServerState) -> list[str]:

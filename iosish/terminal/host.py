@@ -16,7 +16,7 @@ from iosish.config.model import Config
 from iosish.files import Files
 from iosish.icmp.ping import PingRequest
 from iosish.icmp.traceroute import TracerouteRequest
-from iosish.snapshot import Debugging, PlannedReload, Snapshot
+from iosish.snapshot import Debugging, LogRecord, PlannedReload, Snapshot
 
 
 class Texts(Protocol):
@@ -105,7 +105,7 @@ class Host(Protocol):
     def set_clock(self, wall: datetime) -> None:
         """`clock set`: `wall` is in the router's time zone, without one of its own."""
 
-    def on_log(self, listener: Callable[[str], bool | None], *, console: bool) -> Callable[[], None]:
+    def on_log(self, listener: Callable[[LogRecord, str], bool | None], *, console: bool) -> Callable[[], None]:
         """Hear log lines as they come, those for the console or those for monitors; gives the function that ends it.
 
         The listener answers whether the line was shown: False when it was lost, None when it was not meant.

@@ -8,13 +8,15 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from iosish.config.severity import DEBUGGING
+from iosish.snapshot import LogRecord
 from iosish.terminal.editor import BS, LineEditor
 from iosish.terminal.help import answer, completion
 from iosish.terminal.history import History
 from iosish.terminal.host import Host
 from iosish.terminal.keys import Key, KeyReader
 from iosish.terminal.limits import HELD_LOG_LINES, INPUT_LIMIT_BYTES, LOG_BACKLOG_BYTES
-from iosish.terminal.line_settings import greeting, logs_synchronously
+from iosish.terminal.line_settings import greeting, synchronous
 from iosish.terminal.pipes import Pipe
 from iosish.terminal.session import Hangup, Interrupted, Line, Outlet, Session
 
@@ -240,27 +242,36 @@ class TypedSession(Session):
         self._release_log()
         return key.text == " " or key.name == "return"
 
-    def _log(self, line: str) -> bool | None:
+    def _log(self, record: LogRecord, line: str) -> bool | None:
         """A log line, on a line of its own. False when it is lost, since the client does not read."""
         if not (self.line.is_console or self.monitor):
             return None
-        if self._outlet.backlog() > LOG_BACKLOG_BYTES or len(self._held_log) >= HELD_LOG_LINES:
+        if self._outlet.backlog() > LOG_BACKLOG_BYTES or (self._page_shown and len(self._held_log) >= self._limit()):
             self._log_lost += 1
             return False
-        self.tell(line)
+        self._tell(line, record.severity)
         return True
+
+    def _limit(self) -> int:
+        settings = synchronous(self.host.config, self.line)
+        return HELD_LOG_LINES if settings is None else settings.limit
 
     def tell(self, text: str) -> None:
         """Text for whoever is at the terminal, on lines of its own; below a `--More--` it waits."""
+        self._tell(text, DEBUGGING)
+
+    def _tell(self, text: str, severity: int) -> None:
         if self._page_shown:
             self._held_log.append(text)
             return
         self._tell_lost()
         self._write_log(text)
-        if self._editing and not self._line_wiped and logs_synchronously(self.host.config, self.line):
-            # Lines that come together are shown together, and what was being typed once below them.
-            self._line_wiped = True
-            asyncio.get_running_loop().call_soon(self._restore_line)
+        if self._editing and not self._line_wiped:
+            settings = synchronous(self.host.config, self.line)
+            if settings is not None and severity > settings.level:
+                # Lines that come together are shown together, and what was being typed once below them.
+                self._line_wiped = True
+                asyncio.get_running_loop().call_soon(self._restore_line)
 
     def _write_log(self, line: str) -> None:
         self.write(f"{line}\n" if self._at_line_start else f"\n{line}\n")

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iosish.config.model import Buffered, Logging, Timestamps
+from iosish.config.model import Buffered, DmvpnLogging, Logging, Timestamps
 from iosish.config.severity import SEVERITIES, number
 from iosish.engine import DebugEvent
 from iosish.log.line import line
 from iosish.log.syslog import DEBUGS_BURST, DEBUGS_PER_S, MESSAGES_BURST, TEXT_LENGTH, Listener, Moment, Syslog
 from iosish.log.topics import TOPICS
 from iosish.nhrp import debug as nhrp_debug
-from iosish.snapshot import DebugCondition, Debugging
+from iosish.snapshot import DebugCondition, Debugging, LogRecord
 
 AT = datetime(1993, 3, 1, 0, 0, 9, 7_000)
 CONFIGURED = "SYS", 5, "CONFIG_I", "Configured from console by console"
@@ -30,7 +30,7 @@ def crypto_peer(address: IPv4Address) -> DebugCondition:
 
 
 def hearing(heard: list[str]) -> Listener:
-    def listener(text: str) -> bool:
+    def listener(_: LogRecord, text: str) -> bool:
         heard.append(text)
         return True
 
@@ -142,8 +142,8 @@ def test_a_buffer_that_is_switched_off_is_given_back() -> None:
 
 def test_a_listener_that_does_not_read_is_counted_and_one_that_leaves_is_forgotten() -> None:
     log = Log()
-    leave = log.listen(lambda text: False, console=False)
-    log.listen(lambda text: None, console=False)
+    leave = log.listen(lambda record, text: False, console=False)
+    log.listen(lambda record, text: None, console=False)
     log.message(*CONFIGURED)
     leave()
     log.message(*CONFIGURED)
@@ -234,6 +234,39 @@ def test_a_flood_of_messages_is_bounded_counted_and_told() -> None:
     assert len(log.console) == MESSAGES_BURST
     log.tell()
     assert log.lines()[-1].endswith("%SYS-3-MSGLOST: 100 messages lost because of queue overflow")
+
+
+def test_lines_of_dmvpn_are_limited_by_the_minute_and_can_be_switched_off() -> None:
+    log = Log(replace(Logging(), dmvpn=DmvpnLogging(rate_limit=3)))
+    for _ in range(5):
+        log.message("DMVPN", 5, "CRYPTO_SS", "socket is UP")
+    log.message(*CONFIGURED)
+    assert len(log.lines()) == 4 and log.counters().rate_limited == 2
+    log.move(60.0)
+    assert log.message("DMVPN", 5, "CRYPTO_SS", "socket is UP") is not None
+    log.configure(replace(Logging(), dmvpn=False))
+    assert log.message("DMVPN", 5, "CRYPTO_SS", "socket is UP") is None
+    assert log.message(*CONFIGURED) is not None
+
+
+def test_messages_are_counted_while_that_is_wanted() -> None:
+    log = Log()
+    log.message(*CONFIGURED)
+    log.configure(replace(Logging(), count=True))
+    log.debugging = Debugging(frozenset({"nhrp"}))
+    log.debug(DebugEvent("nhrp", "no message"))
+    for _ in range(2):
+        log.move(1.0)
+        log.message(*CONFIGURED)
+    log.message("LINK", 3, "UPDOWN", "Interface FastEthernet0/0, changed state to up")
+    found = {(each.facility, each.mnemonic, each.severity): each for each in log.counted()}
+    assert {key: each.occurrences for key, each in found.items()} == {
+        ("SYS", "CONFIG_I", 5): 2,
+        ("LINK", "UPDOWN", 3): 1,
+    }
+    assert line(found["SYS", "CONFIG_I", 5].last).startswith("*Mar  1 00:00:11.007: ")
+    log.configure(Logging())
+    assert log.counted() == ()
 
 
 def test_clear_keeps_counting() -> None:

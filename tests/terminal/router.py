@@ -139,6 +139,7 @@ class Router:
             snapshot,
             log=syslog.records(),
             log_counters=syslog.counters(),
+            log_counts=syslog.counted(),
             debugging=syslog.debugging,
             captures=self.captures.state(),
         )

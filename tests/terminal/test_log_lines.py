@@ -59,6 +59,12 @@ def at_terminals(steps: Callable[[ShippedRouter], object]) -> str:
     return asyncio.run(run())
 
 
+async def configure(router: ShippedRouter, lines: str) -> None:
+    other = Terminal(router, VTY)
+    await other.type(f"configure terminal\r{lines}\rend\r")
+    await other.screen()
+
+
 def say(router: ShippedRouter, severity: int, text: str = "text") -> None:
     router.syslog.message("TEST", severity, "LINE", text)
 
@@ -372,6 +378,66 @@ def test_lines_wait_while_a_page_is_shown_but_not_without_end() -> None:
 
     shown = at_terminals(steps)
     assert f"line {HELD_LOG_LINES - 1}\n%SYS-3-LOGGER_DROPPED: System dropped 5 console messages.\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "severity", "comes_again"),
+    [
+        ("", 3, True),
+        ("", 2, False),
+        (" level 4", 5, True),
+        (" level 4", 4, False),
+        (" level all", 7, False),
+        (" limit 5 level 0", 1, True),
+    ],
+)
+def test_grave_lines_break_in_all_the_same(words: str, severity: int, comes_again: bool) -> None:
+    async def steps(router: ShippedRouter) -> str:
+        await configure(router, f"line con 0\rlogging synchronous{words}")
+        terminal = Terminal(router)
+        await terminal.type("sh cl")
+        await terminal.settle()
+        say(router, severity, "here")
+        return await terminal.screen()
+
+    shown = at_terminals(steps)
+    assert shown.endswith(f"%TEST-{severity}-LINE: here\n" + "R1#sh cl" * comes_again)
+
+
+def test_so_many_lines_wait_while_a_page_is_shown() -> None:
+    async def steps(router: ShippedRouter) -> str:
+        await configure(router, "line con 0\rlogging synchronous limit 3")
+        terminal = Terminal(router, rows=4)
+        await terminal.type("show history\r" * 8)
+        await terminal.settle()
+        for number in range(5):
+            say(router, 5, f"line {number}")
+        await terminal.type("q")
+        return await terminal.screen()
+
+    shown = at_terminals(steps)
+    assert "line 2\n%SYS-3-LOGGER_DROPPED: System dropped 2 console messages.\n" in shown
+
+
+def test_counts_of_messages() -> None:
+    router = ShippedRouter()
+    console("conf t\rlogging count\rno service timestamps\rend\r", router)
+    for _ in range(3):
+        say(router, 5, "here")
+    shown = console("show logging count\r", router).partition("\n")[2]
+    assert shown == (
+        "Facility       Message Name                    Sev  Occur     Last Time\n"
+        "=============================================================================\n"
+        "SYS            CONFIG_I                          5      1\n"
+        "-------------  ------------------------------- ------------------------------\n"
+        "SYS TOTAL                                               1\n"
+        "\n"
+        "TEST           LINE                              5      3\n"
+        "-------------  ------------------------------- ------------------------------\n"
+        "TEST TOTAL                                              3\n"
+        "\n"
+        "R1#"
+    )
 
 
 @pytest.mark.parametrize(
