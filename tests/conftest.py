@@ -1,20 +1,35 @@
-"""How all tests run: the fast ones first, fixed seeds in CI, and in CI a skipped test is a failed one."""
+"""How all tests run: the fast ones first, fixed seeds in CI, in CI a skipped test is a failed one, and no test that is
+not live changes a setting of this machine's kernel."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import settings
+
+from iosish.plane.user import settings as kernel_settings
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 # Examples that are the same each time: a fresh seed never fails a change that has nothing to do with it.
 settings.register_profile("iosish", derandomize=IN_CI, deadline=None)
 settings.load_profile("iosish")
+
+
+@pytest.fixture(autouse=True)
+def settings_of_the_machine_stay(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A plane in the test's own process would change those of the machine; live tests have namespaces of their own."""
+    if request.node.get_closest_marker("live"):
+        yield
+        return
+    with mock.patch.object(kernel_settings, "put", return_value={}) as put:
+        yield
+    put.assert_not_called()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

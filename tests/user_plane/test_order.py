@@ -26,6 +26,9 @@ class Slow(UserPlane):
         self.done: list[object] = []
         self._forwarder.send = self.sent  # type: ignore[method-assign] # there is no forwarder to send to
 
+    def _forward(self) -> None:
+        """The settings of this machine are none of ours."""
+
     async def _converge(self, desired: Desired) -> None:
         if desired is EMPTY:
             self.apply(ROUTED)
