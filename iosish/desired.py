@@ -114,6 +114,10 @@ class PlaneCounters:
     sas: Mapping[SaKey, SaCounters] = field(default_factory=dict)
 
 
+#: The name under which a plane shows what a router sends to its own addresses.
+TO_ITSELF = "lo"
+
+
 @dataclass(frozen=True, slots=True)
 class SeenPacket:
     """A packet as it passed an interface that is watched.

@@ -203,6 +203,7 @@ class RouterHost:
             self.log.configure(self._config.logging)
             self.driver.configure(self._config)
             self.log_servers.configure(self._config)
+            self._packet_debug.configure(self.log.debugging, self._config)
 
     def configured(self, source: str, by: str) -> None:
         self.reconcile()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 
 from iosish import access_list
 from iosish.access_list import AccessList, Flow
 from iosish.config.interface_name import kind
 from iosish.config.model import Config
-from iosish.desired import SeenPacket
+from iosish.desired import TO_ITSELF, SeenPacket
 from iosish.driving import Driving
 from iosish.engine import DebugEvent, Event
 from iosish.forwarding import gre
@@ -30,7 +30,7 @@ class PacketDebug:
         self._lost = lost
         self._debugging = Debugging()
         self._list: AccessList | None = None
-        self._own: frozenset[IPv4Address] = frozenset()
+        self._own: Mapping[IPv4Address, str] = {}
         self._watched: frozenset[str] = frozenset()
 
     def configure(self, debugging: Debugging, config: Config) -> None:
@@ -41,15 +41,10 @@ class PacketDebug:
             return
         name = debugging.packet_list
         self._list = access_list.find(config, name) if name is not None else None
-        self._own = frozenset(
-            known.ip_address.address for known in config.interfaces.values() if known.ip_address is not None
-        )
-        kinds = {"Tunnel"} if wanted == {packet_text.TUNNEL} else None
-        watched = frozenset(
-            name
-            for name in config.interfaces
-            if wanted and (kind(name) in kinds if kinds else kind(name) not in ("Loopback", "Null"))
-        )
+        self._own = {
+            known.ip_address.address: name for name, known in config.interfaces.items() if known.ip_address is not None
+        }
+        watched = _to_watch(wanted, config)
         if watched != self._watched:
             self._watched = watched
             self._driving.watch(self, watched)
@@ -69,7 +64,12 @@ class PacketDebug:
     def _events(self, packet: SeenPacket) -> Iterator[DebugEvent]:
         topics, name, inbound = self._debugging.topics, packet.interface, packet.inbound
         inner = _ethernet(packet.data)
-        if kind(name) == "Tunnel":
+        if name == TO_ITSELF:
+            ip = packet_text.read(inner)
+            if ip is None or ip.source not in self._own or ip.destination not in self._own:
+                return  # of another program on this machine
+            name = self._own[ip.destination]
+        elif kind(name) == "Tunnel":
             outer = packet_text.read(packet.data)
             if outer is None:
                 return
@@ -91,6 +91,14 @@ class PacketDebug:
         if self._list is None:
             return True  # as on IOS, a list that is not there permits all
         return self._list.permits(Flow(int(ip.source), int(ip.destination), ip.protocol, ip.ports, ip.icmp_type))
+
+
+def _to_watch(topics: frozenset[str], config: Config) -> frozenset[str]:
+    if not topics:
+        return frozenset()
+    if topics == {packet_text.TUNNEL}:
+        return frozenset(name for name in config.interfaces if kind(name) == "Tunnel")
+    return frozenset(name for name in config.interfaces if kind(name) not in ("Loopback", "Null")) | {TO_ITSELF}
 
 
 def _ethernet(frame: bytes) -> bytes:

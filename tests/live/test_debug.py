@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.live.lab import HUB, Lab
+from tests.live.lab import HUB, Lab, until
 from tests.live.terminal import Terminal
 
 STAMP = r"\*\w{3} [ \d]\d \d\d:\d\d:\d\d\.\d{3}: "
@@ -23,3 +23,15 @@ def test_the_console_and_a_monitor_see_what_nhrp_does_until_undebug_all(classic:
         vty.expect(r"u all\nAll possible debugging has been turned off\nR1#$")
     assert "NHRP: Send Registration Reply" in classic.look("R1", "show logging")
     assert classic.look("R1", "show debugging") == "\n"
+
+
+def test_a_ping_of_the_routers_own_address_is_seen(classic: Lab) -> None:
+    classic.console("R2", "clear logging", "debug ip icmp", "ping 192.168.0.2", "ping 172.16.25.2")
+
+    def told() -> bool:
+        log = classic.look("R2", "show logging")
+        ends = ((verb, address) for verb in ("sent", "rcvd") for address in ("192.168.0.2", "172.16.25.2"))
+        return all(log.count(f"ICMP: echo reply {verb}, src {own}, dst {own}, ") == 5 for verb, own in ends)
+
+    until(told, "five replies, sent and received, of each address")
+    classic.console("R2", "undebug all")

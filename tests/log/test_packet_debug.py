@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from iosish import access_list
 from iosish.access_list import Flow
 from iosish.cli.load import load
-from iosish.desired import SeenPacket
+from iosish.desired import TO_ITSELF, SeenPacket
 from iosish.engine import DebugEvent
 from iosish.forwarding import gre, ipv4
 from iosish.log import packet_text
@@ -83,6 +83,41 @@ def test_packets_as_ios_tells_of_them(tmp_path: Path) -> None:
             "    UDP src=5000, dst=500",
         ]
         assert await debugged(host, "undebug all", sent, wire) == []
+
+    with_host(tmp_path, steps, STARTUP)
+
+
+def test_what_a_router_says_to_itself_is_seen_too(tmp_path: Path) -> None:
+    def to_itself(source: bytes, destination: bytes, payload: bytes) -> list[SeenPacket]:
+        frame = bytes(12) + b"\x08\x00" + ipv4.build(source, destination, ipv4.ICMP, payload)
+        return [SeenPacket(TO_ITSELF, inbound, 0.0, frame, len(frame)) for inbound in (False, True)]
+
+    async def steps(host: RouterHost) -> None:
+        replies = to_itself(HERE, HERE, REPLY)
+        assert await debugged(host, "debug ip icmp", *to_itself(HERE, HERE, ECHO), *replies) == [
+            "ICMP: echo reply sent, src 10.0.0.1, dst 10.0.0.1, topology BASE, dscp 0 topoid 0",
+            "ICMP: echo reply rcvd, src 10.0.0.1, dst 10.0.0.1, topology BASE, dscp 0 topoid 0",
+        ]
+        assert await debugged(host, "debug ip packet", *to_itself(NBMA, HERE, ECHO)) == [
+            "IP: s=172.16.25.2 (local), d=10.0.0.1 (Tunnel0), len 100, sending",
+            "IP: s=172.16.25.2 (Tunnel0), d=10.0.0.1 (Tunnel0), len 100, rcvd 3",
+        ]
+        of_others = to_itself(b"\x7f\0\0\1", b"\x7f\0\0\1", REPLY)
+        assert await debugged(host, "debug ip packet", *of_others) == []
+        assert await debugged(host, "debug tunnel", *replies) == []
+
+    with_host(tmp_path, steps, STARTUP)
+
+
+def test_an_address_that_is_new_is_the_routers_own_at_once(tmp_path: Path) -> None:
+    async def steps(host: RouterHost) -> None:
+        assert await debugged(host, "debug ip icmp") == []
+        session = ScriptedSession(host, CONSOLE, Collected())
+        session.feed(b"configure terminal\ninterface Tunnel0\nip address 10.9.9.9 255.255.255.0\nend\nclear logging\n")
+        session.end()
+        await session.run()
+        host.driver.packets_seen([over_tunnel(THERE, FAR, REPLY, inbound=True)])
+        assert (await lines(host))[-1].startswith("ICMP: echo reply rcvd, src 10.0.0.2, dst 10.9.9.9")
 
     with_host(tmp_path, steps, STARTUP)
 

@@ -23,6 +23,8 @@ from iosish.plane.user import routes, settings, tap
 _IFF_UP, _IFF_NOARP = 0x1, 0x80
 _IFA_SECONDARY, _IFA_NOPREFIXROUTE = 0x01, 0x200
 _NUD_PERMANENT, _NUD_FAILED, _NUD_INCOMPLETE = 0x80, 0x20, 0x01
+#: The kernel's own device, by which a router reaches its own addresses.
+LOOPBACK = "lo"
 #: A table that changes under this many dumps in a row is given up for now.
 DUMPS_MAX = 5
 
@@ -51,8 +53,8 @@ class Kernel:
         return int(self._netlink.socket.getsockname()[0])
 
     async def bring_up_loopback(self) -> None:
-        """The kernel's own `lo`, without which a router does not reach its own addresses."""
-        await self._netlink.link("set", index=socket.if_nametoindex("lo"), state="up")
+        """Without it a router does not reach its own addresses."""
+        await self._netlink.link("set", index=socket.if_nametoindex(LOOPBACK), state="up")
 
     def descriptor(self, device: str) -> int | None:
         """The open descriptor of a TAP of ours."""

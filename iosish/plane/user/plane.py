@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from iosish.desired import ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink, SaChange
+from iosish.desired import TO_ITSELF, ArpEntry, Desired, Link, LinkKind, LinkState, PlaneCounters, PlaneSink, SaChange
 from iosish.engine import Datagram, LogEvent, UdpDatagram
 from iosish.forwarding import ipv4
 from iosish.plane import udp_4500
@@ -161,9 +161,10 @@ class UserPlane:
         await self._packet_sockets.caught_up()
 
     def _watch_devices(self) -> None:
-        """A tunnel's packets come from the forwarder, all others from the kernel."""
+        """A tunnel's packets come from the forwarder, all others from the kernel: also what stays in this router."""
         watched = self._watched - self._desired.tunnels.keys()
-        self._packet_sockets.listen({name: self._devices[name] for name in watched if name in self._devices})
+        devices = {**self._devices, TO_ITSELF: kernel.LOOPBACK}
+        self._packet_sockets.listen({name: devices[name] for name in watched if name in devices})
 
     def _send(self, datagram: Datagram | UdpDatagram) -> None:
         if not self._settled.is_set():
