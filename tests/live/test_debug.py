@@ -26,15 +26,17 @@ def test_the_console_and_a_monitor_see_what_nhrp_does_until_undebug_all(classic:
 
 
 def test_a_condition_leaves_only_what_is_about_one_spoke(classic: Lab) -> None:
-    classic.console("R1", "debug dmvpn condition peer tunnel 192.168.0.2", "debug dmvpn all nhrp")
-    for spoke in ("R2", "R3"):
-        classic.configure(spoke, "interface Tunnel0\n shutdown\n no shutdown")
-        classic.expect_up(spoke, [HUB])
-        classic.settle(spoke)
-    classic.console("R1", "undebug all", "no debug dmvpn condition")
-    debugs = [line for line in classic.look("R1", "show logging").split("\n") if "%" not in line]
-    assert any("Adding Tunnel Endpoints (VPN: 192.168.0.2, NBMA: 172.16.25.2)" in line for line in debugs)
-    assert not any("192.168.0.3" in line or "172.16.35.2" in line for line in debugs)
+    with classic.configured("R1", "logging buffered 100000", "default logging buffered"):
+        classic.console("R1", "debug dmvpn condition peer tunnel 192.168.0.2", "debug dmvpn all nhrp")
+        for spoke in ("R2", "R3"):
+            classic.configure(spoke, "interface Tunnel0\n shutdown\n no shutdown")
+            classic.expect_up(spoke, [HUB])
+            classic.settle(spoke)
+        classic.console("R1", "undebug all", "no debug dmvpn condition")
+        log = classic.look("R1", "show logging")
+    assert "NHRP: Adding Tunnel Endpoints (VPN: 192.168.0.2, NBMA: 172.16.25.2)\n" in log
+    assert "     src NBMA: 172.16.25.2\n" in log
+    assert "NHRP: Adding Tunnel Endpoints (VPN: 192.168.0.3" not in log and "src NBMA: 172.16.35.2" not in log
     assert classic.look("R1", "show debugging condition") == "% No conditions found\n"
 
 
