@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from iosish.forwarding import ipv4
+from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.segments import ACK, CWR, FIN, PSH, Large
 from iosish.ipsec.rows import ROWS
 
@@ -34,50 +35,70 @@ def word_sums(rows: Matrix) -> Words:
     return total
 
 
-def word_sum(data: bytes) -> int:
-    """The same sum of a few octets, folded: 0 to 0xFFFE."""
-    return int.from_bytes(data, "little") % 0xFFFF
+def word_sum(data: bytes | bytearray) -> int:
+    """The same sum of a few octets, folded: 1 to 0xFFFF."""
+    return (int.from_bytes(data, "little") - 1) % 0xFFFF + 1
 
 
 class SegmentRows:
-    """A matrix whose rows are segments of one size, with the views that its fields are written through."""
+    """The first rows of a matrix, on their way to GRE packets that carry the segments of a large packet.
 
-    def __init__(self, rows: Matrix, ip_header: int, headers: int, segment: int) -> None:
-        self._headers = rows[:, :headers]
+    All of them are of full size. `start` is the length of the GRE header.
+    """
+
+    def __init__(self, inside: Matrix, start: int, large: Large, number: int) -> None:
+        self._inside = inside
+        ip_header, headers, segment, _, _ = large
+        rows = inside[:number, start:]
+        self._heads = inside[:number, : start + headers]
         self._payload = rows[:, headers:]
         self._identification = rows[:, 4:6].view(">u2")[:, 0]
         self._header_sum = rows[:, 10:12].view(np.uint16)[:, 0]
-        self._sequence = rows[:, ip_header + 4 : ip_header + 8].view(">u4")[:, 0]
-        self._flags = rows[:, ip_header + 13]
-        self._tcp_sum = rows[:, ip_header + 16 : ip_header + 18].view(np.uint16)[:, 0]
-        self._ip = rows[:, :ip_header]
         self._tcp = rows[:, ip_header:]
-        self._steps = _INDEX * np.uint32(segment)
+        self._sequence = self._tcp[:, 4:8].view(">u4")[:, 0]
+        self._flags = self._tcp[:, 13]
+        self._tcp_sum = self._tcp[:, 16:18].view(np.uint16)[:, 0]
+        self._index = _INDEX[:number]
+        self._steps = self._index * np.uint32(segment)
+        self._sums = np.empty((2, number), np.uint32)
 
-    def fill(self, packet: memoryview, large: Large, first: int, number: int) -> None:
-        """Write `number` segments of full size of a large packet, from the segment `first` on."""
+    def fill(self, header: bytes, packet: memoryview, large: Large) -> None:
+        """Write them: the GRE header, and the first segments of a large packet that is cut like the first one."""
         ip_header, headers, segment, all_, _ = large
+        number = len(self._index)
         head = bytearray(packet[:headers])
         total = headers + segment
-        head[2:4] = total.to_bytes(2, "big")
-        identification = (head[4] << 8 | head[5]) + first
-        sequence = int.from_bytes(head[ip_header + 4 : ip_header + 8], "big") + first * segment & 0xFFFFFFFF
+        identification = np.uint32(head[4] << 8 | head[5])
+        sequence = np.uint32(int.from_bytes(head[ip_header + 4 : ip_header + 8], "big"))
         flags = head[ip_header + 13]
+        head[2:4] = total.to_bytes(2, "big")
         head[ip_header + 13] = flags & ~(FIN | PSH | CWR)
-        head[10:12] = head[ip_header + 16 : ip_header + 18] = bytes(2)
-        at = headers + first * segment
+        head[4:6] = head[10:12] = head[ip_header + 16 : ip_header + 18] = bytes(2)
 
-        self._headers[:number] = np.frombuffer(head, np.uint8)
-        self._payload[:number] = np.frombuffer(packet[at : at + number * segment], np.uint8).reshape(number, segment)
-        self._identification[:number] = _INDEX[:number] + np.uint32(identification)
-        self._sequence[:number] = self._steps[:number] + np.uint32(sequence)
-        if flags & CWR and not first:
+        self._heads[:] = np.frombuffer(header + head, np.uint8)
+        self._payload[:] = np.frombuffer(packet, np.uint8, number * segment, headers).reshape(number, segment)
+        self._sequence[:] = self._steps + sequence
+        identifications = (self._index + identification) & np.uint32(0xFFFF)
+        self._identification[:] = identifications
+        if flags & CWR:
             self._flags[0] |= CWR
-        if flags & (FIN | PSH) and first + number == all_:
-            self._flags[number - 1] |= flags & (FIN | PSH)
-        _store(self._header_sum[:number], word_sums(self._ip[:number]))
-        pseudo = word_sum(bytes(head[12:20]) + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big"))
-        _store(self._tcp_sum[:number], word_sums(self._tcp[:number]) + np.uint32(pseudo))
+        if flags & (FIN | PSH) and number == all_:
+            self._flags[-1] |= flags & (FIN | PSH)
+        header_sums, tcp_sums = sums = self._sums
+        # A word in the other order of octets is 256 times the word, modulo 65535.
+        np.multiply(identifications, np.uint32(256), out=header_sums)
+        header_sums += np.uint32(word_sum(head[:ip_header]))
+        np.add(word_sums(self._tcp), _pseudo(head, total - ip_header), out=tcp_sums)
+        # The checksum of a sum that is not 0: 65536 is 1 modulo 65535 (as in `ipv4.checksum`).
+        sums -= np.uint32(1)
+        sums %= np.uint32(0xFFFF)
+        np.subtract(np.uint32(0xFFFE), sums, out=sums)
+        self._header_sum[:], self._tcp_sum[:] = sums
+
+
+def _pseudo(header: Packet, octets: int) -> np.uint32:
+    """The sum of the pseudo-header of a TCP segment of so many octets."""
+    return np.uint32(word_sum(b"".join((header[12:20], (ipv4.TCP << 16 | octets).to_bytes(4, "big")))))
 
 
 class Joined(NamedTuple):
@@ -147,8 +168,7 @@ def join(packets: Matrix, likeness: Alike) -> Iterator[Joined | Matrix]:
         yield from packets
         return
     tcp = packets[:, ip_header:headers]
-    pseudo = word_sum(first[12:20] + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big"))
-    wrong = (word_sums(packets[:, ip_header:]) + np.uint32(pseudo)) % np.uint32(0xFFFF)
+    wrong = (word_sums(packets[:, ip_header:]) + _pseudo(first, total - ip_header)) % np.uint32(0xFFFF)
     sequences = tcp[:, 4:8].view(">u4")[:, 0]
     identifications = packets[:, 4:6].view(">u2")[:, 0]
     # A few small numbers are compared faster in plain Python.
@@ -204,11 +224,3 @@ def _joined(packets: Matrix, ip_header: int, headers: int, segment: int) -> Join
     pseudo = bytes(head[12:20]) + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big")
     head[ip_header + 16 : ip_header + 18] = (0xFFFF - ipv4.checksum(pseudo)).to_bytes(2, "big")
     return Joined(bytes(head), ip_header, segment, np.ascontiguousarray(packets[:, headers:]))
-
-
-def _store(field: Any, sums: Words) -> None:
-    """The checksum of each sum, which is not 0: 65536 is 1 modulo 65535 (as in `ipv4.checksum`)."""
-    sums -= np.uint32(1)
-    sums %= np.uint32(0xFFFF)
-    np.subtract(np.uint32(0xFFFE), sums, out=sums)
-    field[:] = sums

@@ -6,8 +6,6 @@ leaves. Both count alike.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import numpy as np
 
 from iosish.forwarding import gre, ipv4, segments
@@ -20,8 +18,8 @@ from iosish.ipsec import rows
 from iosish.ipsec.esp import OutboundSa
 from iosish.ipsec.rows import ROWS, LastUsed
 
-#: Layouts of segments that views are kept for; those of the last ones used.
-LAYOUTS_MAX = 32
+#: Layouts and numbers of segments that views are kept for.
+LAYOUTS_MAX = 128
 
 
 class _ClearRows:
@@ -43,7 +41,7 @@ class LargeOut:
         self._tunnels = rules.tunnels
         self._protection = rules.protection
         self._clear: LastUsed[_ClearRows] = LastUsed(rows.SIZES_MAX)
-        self._layouts: OrderedDict[tuple[int, int, int, int, int], tuple[Matrix, SegmentRows]] = OrderedDict()
+        self._layouts: LastUsed[SegmentRows] = LastUsed(LAYOUTS_MAX)
 
     def transmit(self, tunnel: str, adjacency: int, packet: memoryview, segment: int, now: float) -> list[Run] | None:
         """A large packet, as the packets that carry its segments; None: it is not one for here, and nothing was done.
@@ -76,7 +74,7 @@ class LargeOut:
         size = len(header) + large.headers + large.segment
         buffers = self._clear.get(size, lambda: _ClearRows(size))
         full = large.number if large.last == large.segment else large.number - 1
-        self._write(buffers.inside, header, packet, large, 0, full)
+        self._write(buffers.inside, header, packet, large, full)
         frames: list[Packet] = [*buffers.frames[:full]]
         blocks: list[Packet] = [buffers.block[: full * size]]
         if full < large.number:
@@ -101,7 +99,7 @@ class LargeOut:
         tos, ttl = state.tos(gre.IPV4, packet), settings.ttl
         buffers = rows.sealing(sa, octets)
         full = large.number if large.last == large.segment else large.number - 1
-        self._write(buffers.inside, header, packet, large, 0, full)
+        self._write(buffers.inside, header, packet, large, full)
         buffers.seal(sa, full, tos, ttl, df, now)
         frames: list[Packet] = [*buffers.frames[:full]]
         blocks: list[Packet] = [buffers.block[: full * buffers.size]]
@@ -116,17 +114,10 @@ class LargeOut:
         outer_df = sa.outer_df[df]
         return [Run(sa.peer, tos, ttl, outer_df, frames, blocks, buffers.size, sa.protocol, sa.udp_ports)]
 
-    def _write(self, inside: Matrix, header: bytes, packet: memoryview, large: Large, first: int, number: int) -> None:
+    def _write(self, inside: Matrix, header: bytes, packet: memoryview, large: Large, number: int) -> None:
         """Write GRE packets into the first rows of a matrix."""
-        key = id(inside), len(header), large.ip_header, large.headers, large.segment
-        found = self._layouts.get(key)
-        if found is None or found[0] is not inside:
-            views = SegmentRows(inside[:, len(header) :], large.ip_header, large.headers, large.segment)
-            found = self._layouts[key] = inside, views
-            if len(self._layouts) > LAYOUTS_MAX:
-                self._layouts.popitem(last=False)
-        inside[:number, : len(header)] = np.frombuffer(header, np.uint8)
-        found[1].fill(packet, large, first, number)
+        key = id(inside), len(header), large.ip_header, large.headers, large.segment, number
+        self._layouts.get(key, lambda: SegmentRows(inside, len(header), large, number)).fill(header, packet, large)
 
     def _count(
         self, state: TunnelState, target: bytes, packet: memoryview, large: Large, header: int, now: float
