@@ -23,6 +23,7 @@ Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 Words: TypeAlias = "np.ndarray[Any, np.dtype[np.uint32]]"
 
 _INDEX = np.arange(ROWS, dtype=np.uint32)
+_SUMS, _LAST_SUM = np.uint32(0xFFFF), np.uint32(0xFFFE)
 
 
 def word_sums(rows: Matrix) -> Words:
@@ -53,14 +54,13 @@ class SegmentRows:
         self._heads = inside[:number, : start + headers]
         self._payload = rows[:, headers:]
         self._identification = rows[:, 4:6].view(">u2")[:, 0]
-        self._header_sum = rows[:, 10:12].view(np.uint16)[:, 0]
+        self._header_sum = rows[:, 10:12].view(">u2")[:, 0]
         self._tcp = rows[:, ip_header:]
         self._sequence = self._tcp[:, 4:8].view(">u4")[:, 0]
         self._flags = self._tcp[:, 13]
         self._tcp_sum = self._tcp[:, 16:18].view(np.uint16)[:, 0]
         self._index = _INDEX[:number]
         self._steps = self._index * np.uint32(segment)
-        self._sums = np.empty((2, number), np.uint32)
 
     def fill(self, header: bytes, packet: memoryview, large: Large) -> None:
         """Write them: the GRE header, and the first segments of a large packet that is cut like the first one."""
@@ -68,37 +68,42 @@ class SegmentRows:
         number = len(self._index)
         head = bytearray(packet[:headers])
         total = headers + segment
-        identification = np.uint32(head[4] << 8 | head[5])
-        sequence = np.uint32(int.from_bytes(head[ip_header + 4 : ip_header + 8], "big"))
         flags = head[ip_header + 13]
         head[2:4] = total.to_bytes(2, "big")
         head[ip_header + 13] = flags & ~(FIN | PSH | CWR)
-        head[4:6] = head[10:12] = head[ip_header + 16 : ip_header + 18] = bytes(2)
-
+        head[10:12] = bytes(2)
+        head_sum = ipv4.checksum(head[:ip_header])
+        # What the sum of the segment is to be one less than begins in its place.
+        head[ip_header + 16 : ip_header + 18] = (_pseudo(head, total - ip_header) - 1).to_bytes(2, "little")
         self._heads[:] = np.frombuffer(header + head, np.uint8)
         self._payload[:] = np.frombuffer(packet, np.uint8, number * segment, headers).reshape(number, segment)
-        self._sequence[:] = self._steps + sequence
-        identifications = (self._index + identification) & np.uint32(0xFFFF)
-        self._identification[:] = identifications
+        self._sequence[:] = self._steps + np.uint32(int.from_bytes(head[ip_header + 4 : ip_header + 8], "big"))
+        self._identify(head[4] << 8 | head[5], head_sum)
         if flags & CWR:
             self._flags[0] |= CWR
         if flags & (FIN | PSH) and number == all_:
             self._flags[-1] |= flags & (FIN | PSH)
-        header_sums, tcp_sums = sums = self._sums
-        # A word in the other order of octets is 256 times the word, modulo 65535.
-        np.multiply(identifications, np.uint32(256), out=header_sums)
-        header_sums += np.uint32(word_sum(head[:ip_header]))
-        np.add(word_sums(self._tcp), _pseudo(head, total - ip_header), out=tcp_sums)
         # The checksum of a sum that is not 0: 65536 is 1 modulo 65535 (as in `ipv4.checksum`).
-        sums -= np.uint32(1)
-        sums %= np.uint32(0xFFFF)
-        np.subtract(np.uint32(0xFFFE), sums, out=sums)
-        self._header_sum[:], self._tcp_sum[:] = sums
+        self._tcp_sum[:] = _LAST_SUM - word_sums(self._tcp) % _SUMS
+
+    def _identify(self, first: int, head_sum: int) -> None:
+        """Write identifications that count up, and the headers' checksums, which count down."""
+        number = len(self._index)
+        if first + number <= 0x10000 and head_sum >= number:
+            self._identification[:] = self._index + np.uint32(first)
+            self._header_sum[:] = np.uint32(head_sum) - self._index
+            return
+        identifications = [at & 0xFFFF for at in range(first, first + number)]
+        self._identification[:] = identifications
+        # Where identifications begin anew the sum is 65535 less, which is nothing to a checksum.
+        self._header_sum[:] = [
+            0xFFFE - (0xFFFE - head_sum + at - first - (at > 0xFFFF)) % 0xFFFF for at in range(first, first + number)
+        ]
 
 
-def _pseudo(header: Packet, octets: int) -> np.uint32:
+def _pseudo(header: Packet, octets: int) -> int:
     """The sum of the pseudo-header of a TCP segment of so many octets."""
-    return np.uint32(word_sum(b"".join((header[12:20], (ipv4.TCP << 16 | octets).to_bytes(4, "big")))))
+    return word_sum(b"".join((header[12:20], (ipv4.TCP << 16 | octets).to_bytes(4, "big"))))
 
 
 class Joined(NamedTuple):
@@ -168,7 +173,7 @@ def join(packets: Matrix, likeness: Alike) -> Iterator[Joined | Matrix]:
         yield from packets
         return
     tcp = packets[:, ip_header:headers]
-    wrong = (word_sums(packets[:, ip_header:]) + _pseudo(first, total - ip_header)) % np.uint32(0xFFFF)
+    wrong = (word_sums(packets[:, ip_header:]) + np.uint32(_pseudo(first, total - ip_header))) % _SUMS
     sequences = tcp[:, 4:8].view(">u4")[:, 0]
     identifications = packets[:, 4:6].view(">u2")[:, 0]
     # A few small numbers are compared faster in plain Python.
@@ -192,7 +197,7 @@ def join(packets: Matrix, likeness: Alike) -> Iterator[Joined | Matrix]:
         breaks |= _steps(sequences.astype(np.uint32)) != segment
         breaks |= _steps(identifications.astype(np.uint16)) != 1
         # What the kernel's GRO would not join: it goes on alone, as it came.
-        alone = (wrong != 0) | (word_sums(packets[:, :ip_header]) % np.uint32(0xFFFF) != 0)
+        alone = (wrong != 0) | (word_sums(packets[:, :ip_header]) % _SUMS != 0)
         alone |= (tcp[:, 12] != first[ip_header + 12]) | (tcp[:, 13] & ~np.uint8(PSH) != ACK)
         breaks |= alone[1:] | alone[:-1]
         starts = (np.flatnonzero(breaks) + 1).tolist()

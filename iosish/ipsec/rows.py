@@ -117,13 +117,14 @@ class Sealing:
         if self._owner != owner:
             self._take(sa)
             self._owner = owner
-        sequences = _INDEX[:number] + np.uint32(first)
-        self._sequence[:number] = sequences
+        # To all rows: that costs less than to find some of them.
+        sequences = _INDEX + np.uint32(first)
+        self._sequence[:] = sequences
         if sa.tunnel is not None:
             self._write_inner(sa, number, first, tos, ttl, df)
         if self._aead:
-            self._iv_sequence[:number] = sequences
-            self._nonce_sequence[:number] = sequences
+            self._iv_sequence[:] = sequences
+            self._nonce_sequence[:] = sequences
             encrypt = sa.parts.aead.encrypt_into  # type: ignore[union-attr] # an association of this kind has it
             deque(
                 map(encrypt, self._nonce_rows[:number], self._plain_rows, self._header_rows, self._cipher_rows),
