@@ -41,7 +41,7 @@ class LargeIn:
         self, source: bytes, destination: bytes, arrived: Arrived, first: int, end: int, now: float
     ) -> ReceivedRun | None:
         """Rows of GRE from one source to one destination of ours; None: not for here, and nothing was done."""
-        return self._take_in(source, destination, arrived.matrix[first:end], None, now)
+        return self._take_in(source, destination, arrived.octets(first, end, 0, arrived.size), None, now)
 
     def receive_esp(
         self,
@@ -54,8 +54,7 @@ class LargeIn:
         udp_ports: tuple[int, int] | None,
     ) -> ReceivedRun | list[Received] | None:
         """Rows of ESP (SPI first) likewise, in UDP if there are `udp_ports`."""
-        matrix = arrived.matrix[first:end]
-        spi, sequence = HEADER.unpack(matrix[0, : HEADER.size].tobytes())
+        spi, sequence = HEADER.unpack_from(arrived.rows[first])
         sa = self._rules.protection.inbound(spi)
         if sa is None or source != sa.peer or destination != sa.local or (udp_ports is not None) != sa.in_udp:
             return None

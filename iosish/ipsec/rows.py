@@ -20,8 +20,8 @@ from iosish.ipsec.esp import InboundSa, OutboundSa
 
 Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 
-#: Packets that are sealed or opened at once: what a large packet is cut into with an MSS of 512.
-ROWS = 128
+#: Packets that are sealed or opened at once: what four large packets are cut into with an MSS of 1400.
+ROWS = 192
 #: Sizes that buffers are kept for; those of the last ones used.
 SIZES_MAX = 8
 
@@ -174,11 +174,16 @@ def sealing(sa: OutboundSa, octets: int) -> Sealing:
 
 
 class Arrived:
-    """Packets of one size, a row each: where they came in. The views of their parts are kept with it."""
+    """Packets of one size, a row each: where they came in. The views of their parts are kept with it.
 
-    def __init__(self, matrix: Matrix, rows: list[memoryview]) -> None:
-        self.matrix = matrix
+    `groups` has three dimensions: groups of rows at any distance, the rows of a group, octets. Rows are numbered
+    through all groups.
+    """
+
+    def __init__(self, groups: Matrix, rows: list[memoryview]) -> None:
+        self._groups = groups
         self.rows = rows
+        self.size = groups.shape[2]
         self._parts: dict[tuple[int, int], list[memoryview]] = {}
 
     def part(self, start: int, end: int) -> list[memoryview]:
@@ -187,6 +192,17 @@ class Arrived:
         if found is None:
             found = self._parts[start, end] = [row[start:end] for row in self.rows]
         return found
+
+    def octets(self, first: int, end: int, start: int, stop: int) -> Matrix:
+        """The octets from `start` to `stop` of some rows, which are in one group, or are several whole ones."""
+        each = self._groups.shape[1]
+        if each == 1:
+            return self._groups[first:end, 0, start:stop]
+        group, at = divmod(first, each)
+        number = end - first
+        if at + number <= each:
+            return self._groups[group, at : at + number, start:stop]
+        return self._groups[group : group + number // each, :, start:stop].reshape(number, stop - start)
 
 
 class Opening:
@@ -209,6 +225,7 @@ class Opening:
             self._nonces = np.frombuffer(nonce_block, np.uint8).reshape(ROWS, _NONCE)
             self._nonce_rows = _rows(memoryview(nonce_block), _NONCE, 0, _NONCE)
             self._plain_rows = _rows(memoryview(self._plain_block), plain, 0, plain)
+            self._salt = b""
         else:
             self._cipher_block = bytearray(ROWS * cipher)
             self._ciphered = np.frombuffer(self._cipher_block, np.uint8).reshape(ROWS, cipher)
@@ -216,10 +233,11 @@ class Opening:
     def open(self, sa: InboundSa, arrived: Arrived, first: int, end: int) -> Matrix | None:
         """The plaintexts, prefix included, of some rows; None when one of them is not what its ICV says."""
         number = end - first
-        matrix = arrived.matrix[first:end]
         if self._aead:
-            self._nonces[:number, :4] = np.frombuffer(sa.parts.salt, np.uint8)
-            self._nonces[:number, 4:] = matrix[:, HEADER_OCTETS : self._start]
+            if self._salt != sa.parts.salt:
+                self._salt = sa.parts.salt
+                self._nonces[:, :4] = np.frombuffer(self._salt, np.uint8)
+            self._nonces[:number, 4:] = arrived.octets(first, end, HEADER_OCTETS, self._start)
             headers = arrived.part(0, HEADER_OCTETS)[first:end]
             ciphered = arrived.part(self._start, self._end)[first:end]
             decrypt = sa.parts.aead.decrypt_into  # type: ignore[union-attr] # an association of this kind has it
@@ -235,7 +253,7 @@ class Opening:
                 mac.update(octets)
                 if not compare_digest(mac.finalize()[: self._icv], icv):
                     return None
-        self._ciphered[:number] = matrix[:, self._start : self._end]
+        self._ciphered[:number] = arrived.octets(first, end, self._start, self._end)
         if sa.parts.context is None:
             return self._ciphered[:number]
         whole = memoryview(self._cipher_block)[: number * self._ciphered.shape[1]]
@@ -258,11 +276,10 @@ def open_rows(sa: InboundSa, arrived: Arrived, first: int, end: int, now: float)
     right ICVs, no fragments. Nothing has happened then: `InboundSa.open` is to say what each is. The matrix is good
     until the next call.
     """
-    number, size = end - first, arrived.matrix.shape[1]
-    matrix = arrived.matrix[first:end]
+    number, size = end - first, arrived.size
     if number > ROWS or not sa.fits(size):
         return None
-    heads = matrix[:, :HEADER_OCTETS].view(">u8")[:, 0].tolist()
+    heads = arrived.octets(first, end, 0, HEADER_OCTETS).view(">u8")[:, 0].tolist()
     lowest = heads[0] & 0xFFFFFFFF
     if heads != list(range(heads[0], heads[0] + number)) or not sa.window.highest < lowest <= 2**32 - number:
         return None

@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from struct import Struct
-from typing import Any
 
 import numpy as np
 
@@ -45,6 +44,9 @@ _SENDMMSG.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int
 
 class Receiver:
     """Receives into slots of its own; what is in them is good until the next call."""
+
+    #: Slots whose packets can be taken together, from a number on that this divides.
+    TOGETHER = 4
 
     def __init__(self) -> None:
         block = bytearray(SLOTS * _STRIDE)
@@ -123,20 +125,25 @@ class Receiver:
 
     def rows(self, start: int, octets: int) -> Arrived:
         """All slots, a row each, from the octet `start` of each packet on."""
-        return self._kept(-1, start, octets, self._slots[:, start : start + octets], 0, _STRIDE, SLOTS)
+        return self._kept(0, SLOTS, start, octets, 1)
 
     def inside(self, slot: int, octets: int) -> Arrived:
         """The packets of one size that came as one, a row each."""
-        number = min(_OCTETS // octets, ROWS)
-        matrix = self._slots[slot, : number * octets].reshape(number, octets)
-        return self._kept(slot, 0, octets, matrix, slot * _STRIDE, octets, number)
+        return self._kept(slot, 1, 0, octets, min(_OCTETS // octets, ROWS))
 
-    def _kept(self, slot: int, start: int, octets: int, matrix: Any, at: int, stride: int, number: int) -> Arrived:
-        places = range(at + start, at + start + number * stride, stride)
-        return self._views.get(
-            (slot, start, octets),
-            lambda: Arrived(matrix, [self._view[place : place + octets] for place in places]),
-        )
+    def together(self, slot: int, octets: int, each: int) -> Arrived:
+        """Those of `TOGETHER` slots, in each of which so many came as one."""
+        return self._kept(slot, self.TOGETHER, 0, octets, each)
+
+    def _kept(self, slot: int, slots: int, start: int, octets: int, each: int) -> Arrived:
+        def make() -> Arrived:
+            end = start + each * octets
+            groups = self._slots[slot : slot + slots, start:end].reshape(slots, each, octets)
+            firsts = range(slot * _STRIDE + start, (slot + slots) * _STRIDE, _STRIDE)
+            places = [at for first in firsts for at in range(first, first + each * octets, octets)]
+            return Arrived(groups, [self._view[place : place + octets] for place in places])
+
+        return self._views.get((slot, slots, start, octets, each), make)
 
 
 class Sender:

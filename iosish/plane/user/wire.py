@@ -240,8 +240,28 @@ class Wire:
                 for slot in range(first, end):
                     self._one_from_udp(receiver.packet(slot), local, peer, port, now)
                 continue
-            for slot in range(first, end):
-                self._segments_from_udp(many, slot, size, local, peer, port, now)
+            slot = first
+            while slot < end:
+                group_end = min(end, slot - slot % receiver.TOGETHER + receiver.TOGETHER)
+                if not self._groups_from_udp(many, slot, group_end, size, local, peer, port, now):
+                    for each in range(slot, group_end):
+                        self._segments_from_udp(many, each, size, local, peer, port, now)
+                slot = group_end
+
+    def _groups_from_udp(
+        self, many: ManyPackets, slot: int, end: int, size: int, local: bytes, peer: bytes, port: int, now: float
+    ) -> bool:
+        """Slots of datagrams that came as one, all full of those of `size` octets; False: nothing was done."""
+        packet = many.receiver.packet(slot)
+        each = len(packet) // size
+        if end - slot < 2 or len(packet) != each * size or size < udp_4500.ESP_MIN or not udp_4500.is_esp(packet):
+            return False
+        before = slot % many.receiver.TOGETHER
+        arrived = many.receiver.together(slot - before, size, each)
+        first = before * each
+        last = first + (end - slot) * each
+        run = many.rules.receive_esp(peer, local, arrived, first, last, now, (udp_4500.NAT_T_PORT, port))
+        return self._take_run(run, local)
 
     def _segments_from_udp(
         self, many: ManyPackets, slot: int, size: int, local: bytes, peer: bytes, port: int, now: float
