@@ -7,12 +7,15 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from struct import Struct
+from typing import NamedTuple
 
 import numpy as np
 
 from iosish.forwarding.ipv4 import Packet
 from iosish.ipsec.rows import ROWS, Arrived, LastUsed
+from iosish.plane.user import sockets
 
 #: Packets in one call.
 SLOTS = 128
@@ -40,6 +43,28 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _RECVMMSG, _SENDMMSG = _LIBC.recvmmsg, _LIBC.sendmmsg
 _RECVMMSG.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p]
 _SENDMMSG.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
+
+
+class Arrival(NamedTuple):
+    """A datagram's sender, the address it came to (None: a group's), the size of those that came as one, else 0."""
+
+    peer: bytes
+    port: int
+    local: bytes | None
+    size: int
+
+
+@lru_cache(256)
+def _arrival(told: bytes) -> Arrival:
+    """What a name (struct sockaddr_in) and the control messages after it say."""
+    control, at = {}, _NAME
+    while at + _CMSG.size <= len(told):
+        length, level, kind = _CMSG.unpack_from(told, at)
+        if length < _CMSG.size:
+            break
+        control[level, kind] = told[at + _CMSG.size : at + length]
+        at += (length + 7) & ~7
+    return Arrival(told[4:8], told[2] << 8 | told[3], *sockets.told(control))
 
 
 class Receiver:
@@ -87,23 +112,9 @@ class Receiver:
     def cut_short(self, slot: int) -> bool:
         return bool(int(self._headers[slot, _FLAGS]) & (_MSG_TRUNC | _MSG_CTRUNC))
 
-    def sender(self, slot: int) -> tuple[bytes, int]:
-        """Address and UDP port."""
-        name = self._meta[slot, :8].tobytes()
-        return name[4:8], name[2] << 8 | name[3]
-
-    def control(self, slot: int) -> dict[tuple[int, int], bytes]:
-        """The control messages by level and type."""
-        end = min(int(self._headers[slot, _CONTROL_LENGTH]), _CONTROL)
-        octets = self._meta[slot, _NAME : _NAME + end].tobytes()
-        found, at = {}, 0
-        while at + _CMSG.size <= end:
-            length, level, kind = _CMSG.unpack_from(octets, at)
-            if length < _CMSG.size:
-                break
-            found[level, kind] = octets[at + _CMSG.size : at + length]
-            at += (length + 7) & ~7
-        return found
+    def arrival(self, slot: int) -> Arrival:
+        control = min(int(self._headers[slot, _CONTROL_LENGTH]), _CONTROL)
+        return _arrival(self._meta[slot, : _NAME + control].tobytes())
 
     def runs(self, number: int, words: slice) -> Iterator[tuple[int, int]]:
         """The slots of packets that came one after the other and are alike: first, and one behind the last.

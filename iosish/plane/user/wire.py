@@ -225,10 +225,9 @@ class Wire:
         except OSError:
             return
         for first, end in receiver.runs(number, _SPI):
-            local, size = sockets.told(receiver.control(first))
+            peer, port, local, size = receiver.arrival(first)
             if local is None or receiver.cut_short(first):
                 continue
-            peer, port = receiver.sender(first)
             ports = udp_4500.NAT_T_PORT, port
             if not size:
                 packet = receiver.packet(first)
