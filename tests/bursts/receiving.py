@@ -108,7 +108,7 @@ def udp(draw: st.DrawFn) -> Burst:
     datagrams = draw(_sealed(sas))
     for small in draw(st.lists(st.sampled_from(_SMALL), max_size=2)):
         datagrams.insert(draw(st.integers(0, len(datagrams))), small)
-    runs = _runs(datagrams, draw(st.sampled_from((1, 2, 40))))
+    runs = _runs(datagrams, draw(st.sampled_from((1, 2, 5, 40))))
     tunnel = replace(draw(_tunnels()), crypto_map=_TAG)
     return Burst(tunnel, sas, ipv4.UDP, runs)
 

@@ -146,6 +146,9 @@ def _segments(draw: st.DrawFn) -> list[bytes]:
     ]
     for segment in segments:
         segment.options, segment.ip_options = options, ip_options
+    if draw(st.booleans()):  # the second large packet of a sender, a moment later
+        for segment in segments[draw(st.integers(0, number - 1)) :]:
+            FAULTS["other option"](segment)
     if draw(st.booleans()):
         segments[-1].flags |= PSH
     if draw(st.booleans()):

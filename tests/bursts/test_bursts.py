@@ -103,3 +103,31 @@ def test_segments_in_order_become_one_packet(transform: Transform, mode: Mode) -
     segments = [Segment(at * 1300, bytes(1300), at).octets() for at in range(40)]
     datagrams = [seal(gre.build(gre.IPV4, None), segment, 0, 255, False, 0.0) or b"" for segment in segments]
     assert check(Burst(replace(TUNNEL, crypto_map=sa.crypto_map), [sa], ipv4.UDP, [datagrams])) == (40, 1)
+
+
+def stamped(large_packets: int, each: int) -> list[bytes]:
+    """GRE packets with the segments of several large packets of one sender, each with a time stamp of its own."""
+    stamps = [b"\x01\x01\x08\x0a" + bytes((0, 0, 0, stamp)) + bytes(4) for stamp in range(large_packets)]
+    segments = [Segment(at * 1300, bytes(1300), at, options=stamps[at // each]) for at in range(large_packets * each)]
+    return [gre.build(gre.IPV4, None) + segment.octets() for segment in segments]
+
+
+def test_large_packets_that_came_in_one_burst_are_large_again_though_their_time_stamps_differ() -> None:
+    packets = raw_packets(HUB.packed, SPOKE.packed, ipv4.GRE, stamped(3, 10))
+    assert check(Burst(TUNNEL, [], ipv4.GRE, [packets])) == (30, 3)
+
+
+@pytest.mark.parametrize("transform", [GCM, AES_SHA])
+@pytest.mark.parametrize("lost", [None, 0, 17, 25])
+def test_several_large_datagrams_are_opened_together_and_those_of_a_gap_apart(
+    transform: Transform, lost: int | None
+) -> None:
+    sa = outbound(transform, local=IPv4Address(PEER), peer=IPv4Address(US), udp_ports=(4500, 4500))
+    seal = OutboundSa(sa, lambda key: None).seal
+    datagrams = [seal(frame[:4], frame[4:], 0, 255, False, 0.0) or b"" for frame in stamped(5, 10)]
+    runs = [datagrams[at : at + 10] for at in range(0, 50, 10)]
+    if lost is not None:
+        del runs[lost // 10][lost % 10]
+    packets, large = check(Burst(replace(TUNNEL, crypto_map=sa.crypto_map), [sa], ipv4.UDP, runs))
+    # A sender numbers what it sends together in a row: where that is broken, each is looked at by itself.
+    assert (packets, large) == {None: (50, 5), 0: (49, 5)}.get(lost, (49, 4))
