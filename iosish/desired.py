@@ -190,7 +190,8 @@ class Plane(Protocol):
 
     def apply(self, desired: Desired) -> None: ...
 
-    def send(self, datagram: Datagram) -> None: ...
+    def send(self, datagram: Datagram) -> None:
+        """A farewell leaves by the tunnel as it is, before what is applied next."""
 
     def secure(self, change: SaChange) -> None:
         """Put SAs in place and take them out; in force before anything that is sent afterwards leaves."""

@@ -182,6 +182,10 @@ class Driving(ABC):
             return
         changes = self.router.sa_changes()
         changed, messages = self.router.changed(), self.router.ike_datagrams()
+        datagrams = self.router.datagrams()
+        for datagram in datagrams:
+            if datagram.farewell:
+                self.plane.send(datagram)
         self._install(changes, inbound=True)
         if changed:
             stays = _stays(self.router.desired)
@@ -193,8 +197,9 @@ class Driving(ABC):
             self._send_ike(messages)  # a peer may take nothing by a new SA before the last message of its exchange
             messages = []
         self._install(changes, inbound=False)
-        for datagram in self.router.datagrams():
-            self.plane.send(datagram)
+        for datagram in datagrams:
+            if not datagram.farewell:
+                self.plane.send(datagram)
         self._send_ike(messages)
         for change in changes:  # a farewell goes by the SA that it is about
             if change.removed:

@@ -19,7 +19,8 @@ class Datagram:
 
     `peer` is the NBMA (outer) address of the other end: the destination of what is sent, the outer
     source of what was received. `local` is our own outer address. `protected` tells that it came
-    out of, or has to go into, an IPsec SA.
+    out of, or has to go into, an IPsec SA. A `farewell` has to leave by the tunnel as it was before
+    the change that it tells of.
     """
 
     interface: str
@@ -27,6 +28,7 @@ class Datagram:
     local: IPv4Address
     payload: bytes
     protected: bool = False
+    farewell: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,7 @@ class Client:
     def stop(self, now: float) -> None:
         """The tunnel goes down: tell the servers that we leave, and forget that they answered."""
         for registration in self.registrations.values():
-            if registration.up:
-                self._leave(registration)
+            self._leave(registration)
             self._set_up(registration, False, now, "External")
             self._cancel(registration)
 
@@ -287,14 +286,15 @@ class Client:
         self.station.server_changed(registration.nhs.address, registration.nbma, reason)
 
     def _leave(self, registration: Registration) -> None:
-        """Purge our own registration at the server; nobody will hear an answer."""
-        if registration.nbma is None:
+        """Purge our own registration at the server, also where the way back is broken, by which its answers would have
+        come; nobody will hear one to this."""
+        if registration.nbma is None or not (registration.up or registration.outstanding):
             return
         station, server = self.station, registration.nhs.address
         withdraw(station, registration.nbma, server, station.address, registration.request_id)
 
     def _drop(self, registration: Registration, now: float) -> None:
-        if registration.up and self.station.config.operational:
+        if self.station.config.operational:
             self._leave(registration)
         self._set_up(registration, False, now, "External")
         self._cancel(registration)

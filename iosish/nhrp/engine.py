@@ -236,7 +236,8 @@ class NhrpEngine:
         old = station.config
         moved = any(getattr(old, name) != getattr(wanted, name) for name in IDENTITY)
         if moved:
-            self._stop(tunnel, now)
+            # From the line of its protection on nothing leaves in the clear.
+            self._stop(tunnel, now, silent=wanted.protected and not old.protected)
         multicast = (old.static_multicast, old.nhs_multicast, old.multicast_dynamic)
         station.configure(wanted)
         if multicast != (wanted.static_multicast, wanted.nhs_multicast, wanted.multicast_dynamic):
@@ -247,14 +248,15 @@ class NhrpEngine:
         tunnel.client.configure(now, again)
         tunnel.follow_servers(now)
 
-    def _stop(self, tunnel: NhrpTunnel, now: float) -> None:
+    def _stop(self, tunnel: NhrpTunnel, now: float, *, silent: bool = False) -> None:
         """The tunnel goes down or away: what was learnt goes, and those who depend on it hear of it."""
         station = tunnel.station
         if station.config.operational:
-            for binding in station.cache:
-                if binding.kind is not Kind.STATIC:
-                    tunnel.clear(binding, now)
-            tunnel.client.stop(now)
+            with self._node.parting(silent=silent):
+                for binding in station.cache:
+                    if binding.kind is not Kind.STATIC:
+                        tunnel.clear(binding, now)
+                tunnel.client.stop(now)
         station.protection.stop()
         station.public_nbma = None
         self._node.timers.cancel_interface(station.name)

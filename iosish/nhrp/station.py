@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -64,6 +65,16 @@ class Node:
             return False
         self._datagrams.append(datagram)
         return True
+
+    @contextmanager
+    def parting(self, *, silent: bool) -> Iterator[None]:
+        """What is queued meanwhile is a farewell, which is not sent if this is `silent`."""
+        before = self.take_datagrams()
+        try:
+            yield
+        finally:
+            farewells = [] if silent else [replace(datagram, farewell=True) for datagram in self._datagrams]
+            self._datagrams = before + farewells
 
     def log(self, facility: str, severity: int, mnemonic: str, text: str) -> None:
         if len(self._events) < c.MAX_QUEUED:

@@ -222,3 +222,14 @@ def tunnel_lines(lab: Lab, router: str) -> list[str]:
     """The lines of Tunnel0, as `show running-config interface Tunnel0` has them."""
     lines = lab.console(router, "show running-config interface Tunnel0").split("\n")
     return [line for line in lines if line.startswith((" ", "interface"))]
+
+
+@pytest.mark.parametrize(("line", "back"), [("shutdown", "no shutdown"), ("tunnel key 9", "no tunnel key")])
+def test_a_spoke_that_leaves_says_so_by_the_tunnel_as_it_was(classic: Lab, line: str, back: str) -> None:
+    """Holding times are two hours."""
+    assert "(5/5)" in classic.console("R2", "ping 192.168.0.4")
+    classic.expect_up("R4", [HUB, "192.168.0.2"])
+    with classic.configured("R2", f"interface Tunnel0\n {line}", f"interface Tunnel0\n {back}"):
+        classic.expect_up("R1", ["192.168.0.3", "192.168.0.4"])
+        classic.expect_up("R4", [HUB])
+    classic.expect_up("R1", SPOKES.values())

@@ -312,6 +312,7 @@ def test_protection_begins_and_ends_with_its_line() -> None:
     assert spoke.wanted() == {}
     # The hub lets no clear text in, and the SA is not told of any more.
     spoke.configure(NhrpConfig({"Tunnel0": protected}), link.now)
+    assert spoke.datagrams() == []  # from the line on: what was asked in the clear is not taken back in the clear
     assert spoke.wanted() == {"Tunnel0": {HUB_NBMA}}
     link.collect()
     link.tear(nbma(2), HUB_NBMA)

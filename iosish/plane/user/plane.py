@@ -138,8 +138,12 @@ class UserPlane:
         self._wanted.set()
 
     def send(self, datagram: Datagram) -> None:
-        """What is asked about a packet leaves after that packet: first the neighbours that it may wait for are set."""
-        self._send(datagram)
+        """What is asked about a packet leaves after that packet: first the neighbours that it may wait for are set.
+        A farewell cannot wait: with the next picture its tunnel is another one."""
+        if datagram.farewell:
+            self._hand_over(datagram)
+        else:
+            self._send(datagram)
 
     def secure(self, change: SaChange) -> None:
         if self._held and change.removed:
