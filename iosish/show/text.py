@@ -30,11 +30,13 @@ _VIRTUAL = frozenset(
 
 def page(lines: Iterable[str]) -> str:
     """The lines of a command's output, each ended by a newline; nothing for no line."""
-    return "".join(f"{line if line.isprintable() else printable(line)}\n" for line in lines)
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def printable(text: str) -> str:
     """`text` on one line: what a terminal would act on (or could not print) is a question mark, a tab stays."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() or letter == "\t" else "?" for letter in text)
 
 

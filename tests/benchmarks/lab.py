@@ -50,6 +50,10 @@ class Lab:
             raise SystemExit(f"{' '.join(command)}: {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         return done.stdout
 
+    def socket(self, router: str) -> Path:
+        """Where a router listens."""
+        return Path(self._env["IOSISH_STATE_DIR"]) / "run" / f"lab-{self.name}" / f"{router}.sock"
+
     def console(self, router: str) -> Console:
         return Console([*IOSISH, "console", router, "--name", self.name], self._env, f"{router}>")
 

@@ -198,7 +198,7 @@ def heard(*datagrams: bytes | OSError, port: int = 0) -> Events:
     listener = Mock()
     given: list[object] = [data if isinstance(data, OSError) else (data, (port, 0)) for data in datagrams]
     listener.recvfrom = Mock(side_effect=[*given, *[BlockingIOError()] * (BURST + 1)])
-    events = Events(listener, OWN, PROTOCOL)
+    events = Events(listener, frozenset({OWN}), PROTOCOL)
     events.concern = CONCERN
     return events
 
@@ -236,7 +236,7 @@ def test_neighbours() -> None:
     ).read()
     assert news.missed == [(5, IPv4Address("192.168.0.2"))]
     assert news.altered == [
-        (5, IPv4Address("192.168.0.2"), "02:00:00:00:00:07"),
+        (5, IPv4Address("192.168.0.2"), mac),
         (5, IPv4Address("192.168.0.2"), None),
         (5, IPv4Address("192.168.0.3"), None),
     ]

@@ -9,11 +9,22 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import NamedTuple
+
+from iosish.plane.user.netlink import (
+    DELNEIGH,
+    GETNEIGH,
+    NDA_DST,
+    NDA_LLADDR,
+    NEIGHBOUR,
+    NEWNEIGH,
+    NUD_PERMANENT,
+    attributes,
+    messages,
+)
 
 #: Links, neighbours, IPv4 addresses, IPv4 routes.
 _GROUPS = 1 | 4 | 0x10 | 0x40
@@ -24,19 +35,13 @@ _RECEIVE = 1 << 17
 BURST = 256
 
 _NEWLINK, _DELLINK, _NEWADDR, _DELADDR, _NEWROUTE, _DELROUTE = 16, 17, 20, 21, 24, 25
-_NEWNEIGH, _DELNEIGH, _GETNEIGH = 28, 29, 30
-_NUD_PERMANENT = 0x80
 _IFLA_IFNAME = 3
-_NDA_DST, _NDA_LLADDR = 1, 2
 _RTA_DST = 1
 
-# struct nlmsghdr, ifinfomsg, ifaddrmsg, rtmsg, ndmsg, rtattr
-_HEADER = struct.Struct("=IHHII")
+# struct ifinfomsg, ifaddrmsg, rtmsg
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=8BI")
-_NEIGHBOUR = struct.Struct("=BxxxiHBB")
-_ATTRIBUTE = struct.Struct("=HH")
 
 
 def event_socket() -> socket.socket:
@@ -53,7 +58,7 @@ class Altered(NamedTuple):
 
     device: int
     address: IPv4Address
-    mac: str | None
+    mac: bytes | None
 
 
 @dataclass(slots=True)
@@ -78,9 +83,9 @@ class Concern:
 
 
 class Events:
-    """Reads the event socket. Changes that were asked for from the netlink socket `own` are not told."""
+    """Reads the event socket. Changes that were asked for from the netlink sockets `own` are not told."""
 
-    def __init__(self, listener: socket.socket, own: int, route_protocol: int) -> None:
+    def __init__(self, listener: socket.socket, own: frozenset[int], route_protocol: int) -> None:
         self._listener = listener
         self._own = own
         self._protocol = route_protocol
@@ -101,14 +106,14 @@ class Events:
                 continue
             if port != 0:
                 continue  # not from the kernel
-            for kind, sender, body in _messages(data):
-                if sender != self._own or kind == _GETNEIGH:
+            for kind, _, sender, body in messages(data):
+                if sender not in self._own or kind == GETNEIGH:
                     with suppress(struct.error):  # it is too short for what it should be
                         self._take(kind, body, news)
         return news
 
     def _take(self, kind: int, body: memoryview, news: News) -> None:
-        if kind in (_NEWNEIGH, _DELNEIGH, _GETNEIGH):
+        if kind in (NEWNEIGH, DELNEIGH, GETNEIGH):
             self._take_neighbour(kind, body, news)
         elif news.changed:
             return  # more cannot be said
@@ -126,7 +131,7 @@ class Events:
             return False
         if index in self.concern.indexes:
             return True
-        name = next((value for kind, value in _attributes(body[_LINK.size :]) if kind == _IFLA_IFNAME), b"")
+        name = next((value for kind, value in attributes(body[_LINK.size :]) if kind == _IFLA_IFNAME), b"")
         return bytes(name).rstrip(b"\0") in self.concern.names
 
     def _concerns_route(self, body: memoryview) -> bool:
@@ -135,42 +140,21 @@ class Events:
             return False
         if protocol == self._protocol:
             return True
-        to = next((value for kind, value in _attributes(body[_ROUTE.size :]) if kind == _RTA_DST), bytes(4))
+        to = next((value for kind, value in attributes(body[_ROUTE.size :]) if kind == _RTA_DST), bytes(4))
         return (bytes(to), length) in self.concern.networks
 
     def _take_neighbour(self, kind: int, body: memoryview, news: News) -> None:
-        family, index, state, _, _ = _NEIGHBOUR.unpack_from(body)
-        if family != socket.AF_INET or (kind != _GETNEIGH and index not in self.concern.tunnels):
+        family, index, state, _, _ = NEIGHBOUR.unpack_from(body)
+        if family != socket.AF_INET or (kind != GETNEIGH and index not in self.concern.tunnels):
             return
-        attributes = dict(_attributes(body[_NEIGHBOUR.size :]))
-        target = bytes(attributes.get(_NDA_DST, b""))
+        found = dict(attributes(body[NEIGHBOUR.size :]))
+        target = bytes(found.get(NDA_DST, b""))
         if len(target) != 4:
             return
-        if kind == _GETNEIGH:
+        if kind == GETNEIGH:
             news.missed.append((index, IPv4Address(target)))
             return
         mac = None
-        if kind == _NEWNEIGH and state & _NUD_PERMANENT and _NDA_LLADDR in attributes:
-            mac = bytes(attributes[_NDA_LLADDR]).hex(":")
+        if kind == NEWNEIGH and state & NUD_PERMANENT and NDA_LLADDR in found:
+            mac = bytes(found[NDA_LLADDR])
         news.altered.append(Altered(index, IPv4Address(target), mac))
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
-    """Type, sender and body of each message in what was received at once."""
-    at, view = 0, memoryview(data)
-    while at + _HEADER.size <= len(data):
-        length, kind, _, _, sender = _HEADER.unpack_from(data, at)
-        if length < _HEADER.size or at + length > len(data):
-            return
-        yield kind, sender, view[at + _HEADER.size : at + length]
-        at += (length + 3) & ~3
-
-
-def _attributes(view: memoryview) -> Iterator[tuple[int, memoryview]]:
-    at = 0
-    while at + _ATTRIBUTE.size <= len(view):
-        length, kind = _ATTRIBUTE.unpack_from(view, at)
-        if length < _ATTRIBUTE.size or at + length > len(view):
-            return
-        yield kind, view[at + _ATTRIBUTE.size : at + length]
-        at += (length + 3) & ~3

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
+from itertools import count
 from typing import Any
 
 from pyroute2.iproute.linux import AsyncIPRoute
@@ -19,14 +20,17 @@ from iosish.forwarding.tables import InterfaceCounters
 from iosish.plane import plan
 from iosish.plane.plan import Device, Observed, Step
 from iosish.plane.user import routes, settings, tap
+from iosish.plane.user.neighbours import Neighbour, Neighbours
+from iosish.plane.user.netlink import NUD_FAILED, NUD_INCOMPLETE, NUD_PERMANENT
 
 _IFF_UP, _IFF_NOARP = 0x1, 0x80
 _IFA_SECONDARY, _IFA_NOPREFIXROUTE = 0x01, 0x200
-_NUD_PERMANENT, _NUD_FAILED, _NUD_INCOMPLETE = 0x80, 0x20, 0x01
 #: The kernel's own device, by which a router reaches its own addresses.
 LOOPBACK = "lo"
 #: A table that changes under this many dumps in a row is given up for now.
 DUMPS_MAX = 5
+#: Changes of neighbours before others have their turn.
+BURST = 64
 
 
 class StepError(Exception):
@@ -39,6 +43,8 @@ class Kernel:
     def __init__(self) -> None:
         self._netlink = AsyncIPRoute(strict_check=True)  # the kernel sorts out what is not asked for
         self._dumping = asyncio.Lock()
+        self._neighbours = Neighbours()
+        self._changes = count(1)
         self.indexes: dict[str, int] = {}
         self._descriptors: dict[str, int] = {}
 
@@ -46,11 +52,12 @@ class Kernel:
         for name in list(self._descriptors):
             self.forget(name)
         self._netlink.close()
+        self._neighbours.close()
 
     @property
-    def port(self) -> int:
-        """Of the netlink socket: it is the sender of changes that are asked for here."""
-        return int(self._netlink.socket.getsockname()[0])
+    def ports(self) -> frozenset[int]:
+        """Of the netlink sockets: they are the senders of changes that are asked for here."""
+        return frozenset({int(self._netlink.socket.getsockname()[0]), self._neighbours.port})
 
     async def bring_up_loopback(self) -> None:
         """Without it a router does not reach its own addresses."""
@@ -113,46 +120,47 @@ class Kernel:
         installed, guards = routes.ours(await self._routes(routes.OURS), names)
         implied = [route for which in routes.IMPLIED for route in await self._routes(which)]
         missing = routes.missing(routed, implied, names)
-        return Observed(devices, addresses, installed, await self._neighbours(names, ours), guards, missing)
+        return Observed(devices, addresses, installed, self._adjacencies(names, ours), guards, missing)
 
     async def _routes(self, which: Mapping[str, int]) -> list[Any]:
         return await self._dump(self._netlink.route, family=socket.AF_INET, **which)
 
-    async def _neighbours(self, names: Mapping[int, str], ours: Mapping[str, int]) -> dict[plan.Neighbour, int]:
-        neighbours: dict[plan.Neighbour, int] = {}
-        for neighbour in await self._dump(self._netlink.neigh, family=socket.AF_INET):
-            index = neighbour["ifindex"]
-            name = names.get(index)
-            if name is None or ours.get(name) != index or not neighbour["state"] & _NUD_PERMANENT:
+    def _adjacencies(self, names: Mapping[int, str], ours: Mapping[str, int]) -> dict[plan.Neighbour, int]:
+        found: dict[plan.Neighbour, int] = {}
+        for neighbour in self._dump_neighbours():
+            name = names.get(neighbour.device)
+            if name is None or ours.get(name) != neighbour.device or not neighbour.state & NUD_PERMANENT:
                 continue
-            adjacency = tap.adjacency_of(neighbour.get_attr("NDA_LLADDR") or "")
-            target = neighbour.get_attr("NDA_DST")
-            if adjacency is not None and target:
-                neighbours[name, IPv4Address(target)] = adjacency
-        return neighbours
+            adjacency = tap.adjacency_of(neighbour.mac)
+            if adjacency is not None:
+                found[name, neighbour.address] = adjacency
+        return found
 
-    async def drop_unresolved(self, ours: frozenset[str]) -> None:
-        """Drop the packets that wait for an ARP answer on any device but `ours`. Raises NetlinkError."""
+    def _dump_neighbours(self) -> list[Neighbour]:
+        """Raises OSError."""
+        for _ in range(DUMPS_MAX - 1):
+            with suppress(InterruptedError):
+                return self._neighbours.dump()
+        return self._neighbours.dump()
+
+    def drop_unresolved(self, ours: frozenset[str]) -> None:
+        """Drop the packets that wait for an ARP answer on any device but `ours`. Raises OSError."""
         names = {index: name for name, index in self.indexes.items()}
-        for neighbour in await self._dump(self._netlink.neigh, family=socket.AF_INET):
-            target = neighbour.get_attr("NDA_DST")
-            if neighbour["state"] & _NUD_INCOMPLETE and target and names.get(neighbour["ifindex"]) not in ours:
-                with suppress(NetlinkError):  # it is answered, or given up, just now
-                    await self._netlink.neigh("del", ifindex=neighbour["ifindex"], dst=target)
+        for neighbour in self._dump_neighbours():
+            if neighbour.state & NUD_INCOMPLETE and names.get(neighbour.device) not in ours:
+                with suppress(OSError):  # it is answered, or given up, just now
+                    self._neighbours.remove(neighbour.device, neighbour.address)
 
-    async def arp(self, interfaces: Mapping[str, str]) -> list[ArpEntry]:
-        """Neighbours of physical devices; `interfaces` maps devices to IOS names."""
+    def arp(self, interfaces: Mapping[str, str]) -> list[ArpEntry]:
+        """Neighbours of physical devices; `interfaces` maps devices to IOS names. Raises OSError."""
         names = {index: name for name, index in self.indexes.items()}
         ticks_per_s = os.sysconf("SC_CLK_TCK")
         entries: list[ArpEntry] = []
-        for neighbour in await self._dump(self._netlink.neigh, family=socket.AF_INET):
-            interface = interfaces.get(names.get(neighbour["ifindex"], ""))
-            target = neighbour.get_attr("NDA_DST")
-            if interface is None or not target or neighbour["state"] & _NUD_FAILED:
-                continue
-            times = neighbour.get_attr("NDA_CACHEINFO") or {}
-            age_s = times.get("ndm_updated", 0) / ticks_per_s
-            entries.append(ArpEntry(interface, IPv4Address(target), neighbour.get_attr("NDA_LLADDR"), age_s))
+        for neighbour in self._dump_neighbours():
+            interface = interfaces.get(names.get(neighbour.device, ""))
+            if interface is not None and not neighbour.state & NUD_FAILED:
+                mac = neighbour.mac.hex(":") or None
+                entries.append(ArpEntry(interface, neighbour.address, mac, neighbour.updated_ticks / ticks_per_s))
         return entries
 
     async def read_counters(self, interfaces: Mapping[str, str]) -> dict[str, InterfaceCounters]:
@@ -248,20 +256,21 @@ class Kernel:
         self.indexes[name] = index
 
     async def _set_neighbour(self, device: str, address: IPv4Address, adjacency: int) -> None:
-        await self._netlink.neigh(
-            "replace",
-            ifindex=self.indexes[device],
-            dst=str(address),
-            lladdr=tap.neighbour_mac(adjacency),
-            state="permanent",
-        )
+        await self._breathe()
+        self._neighbours.set(self.indexes[device], address, tap.neighbour_mac(adjacency))
 
     async def _remove_neighbour(self, device: str, address: IPv4Address) -> None:
+        await self._breathe()
         try:
-            await self._netlink.neigh("del", ifindex=self.indexes[device], dst=str(address))
-        except NetlinkError as error:
-            if error.code not in (errno.ENOENT, errno.ESRCH):
+            self._neighbours.remove(self.indexes[device], address)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ESRCH):
                 raise
+
+    async def _breathe(self) -> None:
+        """Between many changes."""
+        if next(self._changes) % BURST == 0:
+            await asyncio.sleep(0)
 
 
 def _say(step: Step) -> str:

@@ -123,7 +123,7 @@ class UserPlane:
         self._kernel = kernel.Kernel()
         await self._kernel.bring_up_loopback()
         self._listener = event_socket()
-        self._events = Events(self._listener, self._kernel.port, routes.ROUTE_PROTOCOL)
+        self._events = Events(self._listener, self._kernel.ports, routes.ROUTE_PROTOCOL)
         self._loop.add_reader(self._listener, self._changed)
         self._worker = self._loop.create_task(self._work())  # there may be something left of a router that was killed
         self._tender = self._loop.create_task(self._tend())
@@ -212,7 +212,7 @@ class UserPlane:
             if link.kind is LinkKind.PHYSICAL and name in self._told and self._told[name].present
             for address in link.addresses
         ]
-        return tuple(own + await self._kernel.arp(physical))
+        return tuple(own + self._kernel.arp(physical))
 
     async def stop(self, *, final: bool = True) -> None:
         """Take back what is ours and end the forwarder. Guards stay for the next start, unless this end is `final`."""
@@ -279,7 +279,7 @@ class UserPlane:
         if changed:
             self._look()
 
-    def _drifted_neighbour(self, tunnel: str, address: IPv4Address, mac: str | None) -> bool:
+    def _drifted_neighbour(self, tunnel: str, address: IPv4Address, mac: bytes | None) -> bool:
         right = {picture.neighbours.get((tunnel, address)) for picture in (self._desired, self._applied) if picture}
         return (tap.adjacency_of(mac) if mac is not None else None) not in right
 
@@ -335,7 +335,7 @@ class UserPlane:
         if _protected(desired) - _protected(self._applied):
             # What they sent in the clear before may still wait for an ARP answer.
             await self._forwarder.taken()
-            await self._kernel.drop_unresolved(frozenset(self._owned_devices))
+            self._kernel.drop_unresolved(frozenset(self._owned_devices))
         now = self._loop.time()
         if self._applied is None or not _only_neighbours(self._applied, desired):
             self._retries.forget(None)

@@ -50,15 +50,14 @@ def open_device(name: str, *, ethernet: bool) -> int:
     return descriptor
 
 
-def neighbour_mac(adjacency: int) -> str:
-    """`02:00:00:00:00:07` for adjacency 7."""
-    return (ADJACENCY_PREFIX + adjacency.to_bytes(4, "big")).hex(":")
+def neighbour_mac(adjacency: int) -> bytes:
+    """02:00:00:00:00:07 for adjacency 7."""
+    return ADJACENCY_PREFIX + adjacency.to_bytes(4, "big")
 
 
-def adjacency_of(mac: str) -> int | None:
+def adjacency_of(mac: bytes) -> int | None:
     """The adjacency that a neighbour's MAC stands for; None for any other MAC."""
-    octets = bytes.fromhex(mac.replace(":", ""))
-    return int.from_bytes(octets[2:], "big") if len(octets) == 6 and octets[:2] == ADJACENCY_PREFIX else None
+    return int.from_bytes(mac[2:], "big") if len(mac) == 6 and mac[:2] == ADJACENCY_PREFIX else None
 
 
 def offload(descriptor: int, wanted: bool) -> None:
