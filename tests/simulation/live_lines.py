@@ -1,41 +1,51 @@
-"""Every live line of tunnels, NHRP and crypto, with what takes it back: the matrix of `test_live_lines.py`.
+"""Every live line of tunnels, NHRP and crypto, with what takes it back: the matrix of `test_live_lines.py`, in memory,
+and of `tests/live_changes`, in namespaces.
 
-The lab is the encrypted one with a second tunnel beside each first (`SECOND`): its own source, key and profile.
+The lab is the encrypted one with a second tunnel beside each first (`second`): its own source, key and profile. In the
+clear the second has a key of its own alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 #: What stands below a router's own lines. N is its number; hub and spokes have one line each of their own.
 SECOND = """interface Loopback0
  ip address 172.31.{n}.{n} 255.255.255.255
 interface Loopback9
- ip address 10.9.{n}.{n} 255.255.255.255
-crypto ipsec profile Second
- set transform-set MyTransformSet
-crypto isakmp key S3cond address 172.31.0.0 255.255.0.0
-interface Tunnel0
+ ip address 172.30.{n}.{n} 255.255.255.255
+{crypto}interface Tunnel0
  ip nhrp registration timeout 2
 interface Tunnel1
  ip address 192.168.1.{n} 255.255.255.0
  ip nhrp network-id 2
  ip nhrp registration timeout 2
 {nhrp}
- tunnel source Loopback0
+ tunnel source {source}
  tunnel mode gre multipoint
  tunnel key 7
- tunnel protection ipsec profile Second
-{routes}"""
+{protection}{routes}"""
+CRYPTO = """crypto ipsec profile Second
+ set transform-set MyTransformSet
+crypto isakmp key S3cond address 172.31.0.0 255.255.0.0
+"""
+PROTECTION = " tunnel protection ipsec profile Second\n"
 HUB_NHRP = " ip nhrp map multicast dynamic"
-SPOKE_NHRP = " ip nhrp map 192.168.1.1 172.31.1.1\n ip nhrp map multicast 172.31.1.1\n ip nhrp nhs 192.168.1.1"
+SPOKE_NHRP = " ip nhrp map 192.168.1.1 {hub}\n ip nhrp map multicast {hub}\n ip nhrp nhs 192.168.1.1"
 TRANSIT = "\n".join(f"ip route 172.31.{n}.{n} 255.255.255.255 172.16.{n}5.2" for n in (1, 2, 3, 4))
 
 
-def second(n: int) -> str:
+def second(n: int, *, encrypted: bool = True) -> str:
     """The lines of router N."""
-    routes = "" if n == 1 else "ip route 10.9.1.1 255.255.255.255 192.168.1.1"
-    return SECOND.format(n=n, nhrp=HUB_NHRP if n == 1 else SPOKE_NHRP, routes=routes)
+    return SECOND.format(
+        n=n,
+        crypto=CRYPTO if encrypted else "",
+        nhrp=HUB_NHRP if n == 1 else SPOKE_NHRP.format(hub="172.31.1.1" if encrypted else "172.16.15.2"),
+        source="Loopback0" if encrypted else f"172.16.{n}5.2",
+        protection=PROTECTION if encrypted else "",
+        routes="" if n == 1 else "ip route 172.30.1.1 255.255.255.255 192.168.1.1",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,11 @@ class Change:
     free: bool = False
     only: str | None = None
     whole: bool = False
+
+    @property
+    def crypto(self) -> bool:
+        """Whether there is something to change only where there is crypto."""
+        return not self.lines.startswith(TUNNEL) or self.field == "tunnel.protection"
 
 
 TUNNEL = "interface Tunnel0\n "
@@ -230,5 +245,18 @@ ELSEWHERE = {
 }
 
 
-def texts(changes: Change, n: int) -> tuple[str, str]:
+#: The routers on which lines are changed: the hub and a spoke.
+NUMBERS = {"R1": 1, "R2": 2}
+
+
+def cases() -> Iterator[tuple[str, Change]]:
+    """Each change with a router that it is for."""
+    for router in NUMBERS:
+        for change in CHANGES:
+            if change.only in (None, "hub" if router == "R1" else "spoke"):
+                yield router, change
+
+
+def texts(changes: Change, router: str) -> tuple[str, str]:
+    n = NUMBERS[router]
     return changes.lines.format(n=n), changes.back.format(n=n)
