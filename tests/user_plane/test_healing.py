@@ -15,7 +15,7 @@ import pytest
 from iosish.desired import Desired, KernelRoute, Link, LinkKind
 from iosish.engine import LogEvent
 from iosish.forwarding.tables import Tunnel
-from iosish.plane.plan import LINK_STEPS, AddGuard, Device, Observed, Step, plan
+from iosish.plane.plan import LINK_STEPS, AddGuard, Device, Observed, SetMtu, Step, plan
 from iosish.plane.user import UserPlane, kernel
 from iosish.plane.user import plane as plane_module
 from iosish.plane.user.events import Concern
@@ -77,7 +77,7 @@ class Faulty:
         self.paper.do(step)
         self.did.append(step)
 
-    async def drop_unresolved(self, ours: frozenset[str]) -> None: ...
+    def drop_unresolved(self, ours: frozenset[str]) -> None: ...
 
     def descriptor(self, device: str) -> None: ...
 
@@ -175,6 +175,26 @@ def test_a_step_that_fails_leaves_the_rest_in_place_and_heals_when_the_fault_is_
         states = [partial(bench.state, name) for name in picture().links]
         await bench.until(lambda: all(state().reason is None and state().carrier for state in states))
         assert [event.mnemonic for event in bench.said() if event.mnemonic == "HEALED"] == []
+
+    on_paper(fail)
+
+
+def test_what_failed_again_and_again_was_changed_by_nobody() -> None:
+    async def fail(bench: Bench) -> None:
+        refused: list[Step] = []
+
+        def refuses(step: Step) -> bool:
+            if isinstance(step, SetMtu):
+                refused.append(step)
+            return isinstance(step, SetMtu)
+
+        bench.kernel.refuses = refuses
+        await bench.reach(picture())
+        count = len(refused)
+        await bench.until(lambda: len(refused) >= 4 * count)
+        bench.kernel.refuses = lambda step: False
+        await bench.until(lambda: bench.rest() == ())
+        assert "HEALED" not in [event.mnemonic for event in bench.said()]
 
     on_paper(fail)
 

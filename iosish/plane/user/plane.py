@@ -426,7 +426,7 @@ class UserPlane:
             observed = await self._observe()
             steps = plan(desired, observed, self._owned(), self._devices)
             if desired is self._applied:
-                drifted |= set(steps)  # what went along with something else
+                drifted |= set(steps) - left  # what went along with something else
         if not steps:
             self._reasons.clear()
             self._broken.clear()
