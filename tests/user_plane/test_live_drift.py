@@ -57,6 +57,7 @@ def test_lost_events_do_not_blind_a_plane(space: Namespace, tmp_path: Path) -> N
             os.kill(node.pid, signal.SIGCONT)
         eventually(lambda: "UP" in space.run("ip", "-br", "link", "show", "Tunnel0").stdout, "the device")
         eventually(lambda: node.rest() == (), "all that goes with it")
+        eventually(lambda: node.told().noticed, "the log line")  # it is said when all is done
         assert [event.text for event in node.told().noticed] == [
             "Changed from outside and put back: Tunnel0 (its device was gone)"
         ]
