@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]
 ROOT = Path(__file__).parents[2]
 
 
-def test_each_eighth_line_changed_and_changed_back() -> None:
-    command = [*ENDS_WITH_US, sys.executable, "-m", "tests.live_changes", "--part", "4/8", "--hold", "0.5"]
+def test_each_twelfth_line_changed_and_changed_back() -> None:
+    command = [*ENDS_WITH_US, sys.executable, "-m", "tests.live_changes", "--part", "6/12", "--hold", "0.5"]
     done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("all went well\n")
