@@ -7,14 +7,18 @@ from ipaddress import IPv4Address
 import pytest
 
 from iosish.icmp.ping import PingRequest
+from iosish.ipsec.transforms import Cipher
 from tests.simulation.encrypted_lab import (
     NBMA,
+    PROTECTED,
     Flow,
     Leaks,
     Read,
     agreed,
     answers,
+    clear,
     everywhere,
+    flow,
     idle,
     isakmp,
     make,
@@ -32,6 +36,42 @@ NO_KEY = "no crypto isakmp key P4ssw0rd address 172.16.0.0 255.255.0.0\n"
 
 def of_spokes(lines: str) -> dict[str, str]:
     return dict.fromkeys(SPOKES, lines)
+
+
+# --- changes of what is agreed --------------------------------------------------------------------------------------
+
+OTHER = """crypto ipsec transform-set Other esp-3des esp-md5-hmac
+crypto ipsec profile Second
+ set transform-set Other
+"""
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "crypto ipsec transform-set MyTransformSet esp-3des esp-md5-hmac\n exit",
+        "crypto ipsec profile MyProfile\n set transform-set Other",
+        "interface Tunnel0\n tunnel protection ipsec profile Second",
+    ],
+    ids=["transform set", "set of the profile", "profile"],
+)
+def test_a_change_is_for_the_next_sas_and_clear_crypto_sa_makes_these(read: Read, lines: str) -> None:
+    """As Cisco's command reference has it of `crypto ipsec transform-set`: existing SAs are left as they are."""
+    lab = make(read, everywhere(OTHER))
+    run(lab, 10)
+    before = spis(lab, "R2", "R1")
+    passing = Flow(lab["R2"], "192.168.0.1")
+    for name in PROTECTED:
+        lab[name].configure(read(with_lines(texts()[name], OTHER + lines)))
+        run(lab, 1)
+    passing.stop()
+    assert spis(lab, "R2", "R1") == before and not passing.lost()
+    leaks = Leaks(lab)
+    clear(lab["R2"], "clear crypto sa")
+    assert within(lab, 20, lambda: agreed(lab, "R2", "R1") and answers(lab, "R2"))
+    made = flow(lab, "R2", "R1")
+    assert made is not None and {sa.transform.cipher for sa in made.inbound} == {Cipher.TRIPLE_DES}
+    assert not leaks
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------
