@@ -36,7 +36,8 @@ _ICMP_OTHERS = 0xFFFFFFFF & ~(1 << 3)
 
 #: Words of 4 octets that are the same in a run. Of a raw packet: source, destination, and where ESP has its SPI.
 _ADDRESSES = slice(3, 6)
-_RUN_MIN = 28
+_RUN_OCTETS_MIN = 28
+_RUN_LEAST = 4
 _NO_OPTIONS = 0x45
 _SPI = slice(0, 1)
 
@@ -160,8 +161,10 @@ class Wire:
             number = many.receiver.receive(raw.fileno())
         except OSError:
             return
-        for first, end in many.receiver.runs(number, _ADDRESSES):
-            if end - first > 1 and self._run_from_raw(many, first, end, raw is self._gre, now):
+        # Fewer are sooner done one by one than compared.
+        runs = many.receiver.runs(number, _ADDRESSES) if number >= _RUN_LEAST else [(0, number)]
+        for first, end in runs:
+            if end - first >= _RUN_LEAST and self._run_from_raw(many, first, end, raw is self._gre, now):
                 continue
             for slot in range(first, end):
                 self._one_from_raw(many.receiver.packet(slot), receive, now)
@@ -169,7 +172,7 @@ class Wire:
     def _run_from_raw(self, many: ManyPackets, first: int, end: int, clear: bool, now: float) -> bool:
         """Take in packets that are alike; False: nothing was done, they are for one by one."""
         packet = many.receiver.packet(first)
-        destination = packet[16:20].tobytes() if len(packet) > _RUN_MIN else b""
+        destination = packet[16:20].tobytes() if len(packet) > _RUN_OCTETS_MIN else b""
         if destination not in self._locals or packet[0] != _NO_OPTIONS:
             return False
         source = packet[12:16].tobytes()
