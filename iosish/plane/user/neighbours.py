@@ -19,7 +19,6 @@ _ERROR, _DONE = 2, 3
 _RECEIVE = 1 << 17
 #: The kernel answers at once, whatever it is asked.
 _WITHIN_S = 5.0
-_SOL_NETLINK, _GET_STRICT_CHECK = 270, 12
 _CACHEINFO = struct.Struct("=IIII")  # of ticks: confirmed, used, updated; and how many hold it
 
 
@@ -38,7 +37,6 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHECK, 1)
         self._socket.settimeout(_WITHIN_S)
         self._socket.bind((0, 0))
         self._sequence = 0
