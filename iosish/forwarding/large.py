@@ -8,7 +8,6 @@ the machine's own order: a one's complement sum is the same in both orders but f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import IntEnum
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -24,6 +23,7 @@ Words: TypeAlias = "np.ndarray[Any, np.dtype[np.uint32]]"
 
 _INDEX = np.arange(ROWS, dtype=np.uint32)
 _SUMS, _LAST_SUM = np.uint32(0xFFFF), np.uint32(0xFFFE)
+_PSH_BIT = np.uint32(PSH << 16)  # in the word of TCP's header that flags are in
 
 
 def word_sums(rows: Matrix) -> Words:
@@ -118,26 +118,21 @@ class Joined(NamedTuple):
     payload: Matrix
 
 
-class Alike(IntEnum):
-    """What rows have in common: nothing, where they go (the header of IPv4, and all before it), or TCP's header too.
+def same_way(frames: Matrix, start: int, first: bytes) -> bool:
+    """Whether the IPv4 packets that begin at `start` in each row go where the `first` goes.
 
-    Apart from what counts in these: IPv4's identification and checksum; TCP's number, checksum and PSH.
+    All before them is the same, and their header but for identification and checksum.
     """
-
-    NOTHING = 0
-    WAY = 1
-    FLOW = 2
-
-
-def alike(frames: Matrix, start: int, first: bytes) -> Alike:
-    """What all rows have in common with the first, whose IPv4 packet `first` begins at `start`."""
-    ip_header = ipv4.header_size(first)
-    mask = _same(start, ip_header, _headers(first, ip_header))
+    mask = _same_way(start, ipv4.header_size(first))
     heads = frames[:, : len(mask)]
-    differences = (heads ^ heads[0]) & mask
-    if not np.count_nonzero(differences):
-        return Alike.FLOW
-    return Alike.NOTHING if np.count_nonzero(differences[:, : start + ip_header]) else Alike.WAY
+    return not np.count_nonzero((heads ^ heads[0]) & mask)
+
+
+@lru_cache(64)
+def _same_way(start: int, ip_header: int) -> Any:
+    mask = np.full(start + ip_header, 0xFF, np.uint8)
+    mask[start + 4 : start + 6] = mask[start + 10 : start + 12] = 0
+    return mask
 
 
 def _headers(packet: bytes, ip_header: int) -> int:
@@ -149,18 +144,22 @@ def _headers(packet: bytes, ip_header: int) -> int:
 
 
 @lru_cache(64)
-def _same(start: int, ip_header: int, headers: int) -> Any:
-    mask = np.full(start + headers, 0xFF, np.uint8)
-    mask[start + 4 : start + 6] = mask[start + 10 : start + 12] = 0
-    if headers > ip_header:
-        at = start + ip_header
-        mask[at + 4 : at + 8] = mask[at + 16 : at + 18] = 0
-        mask[at + 13] = 0xFF & ~PSH
-    return mask
+def _successor(ip_header: int, headers: int, segment: int) -> tuple[Any, Any]:
+    """How the words of the next segment's headers differ: which bits of them count, and by how much they grow.
+
+    The identification grows by one, so that the header's checksum shrinks by one; the number grows by a segment.
+    """
+    bits = np.full(headers // 4, 0xFFFFFFFF, np.uint32)
+    grow = np.zeros(headers // 4, np.uint32)
+    tcp = ip_header // 4
+    bits[tcp + 3] = 0xFFFFFFFF & ~_PSH_BIT
+    bits[tcp + 4] = 0xFFFF  # all but the checksum
+    grow[1], grow[2], grow[tcp + 1] = 0x10000, 0xFFFFFFFF, segment
+    return bits, grow
 
 
-def join(packets: Matrix, likeness: Alike) -> Iterator[Joined | Matrix]:
-    """Rows of IPv4 packets that go one way as large ones, and single rows as they came; in order.
+def join(packets: Matrix) -> Iterator[Joined | Matrix]:
+    """Rows of IPv4 packets that go the `same_way` as large ones, and single rows as they came; in order.
 
     Those of a large one are segments in sequence, as the kernel's GRO wants it, with right checksums.
     """
@@ -172,38 +171,23 @@ def join(packets: Matrix, likeness: Alike) -> Iterator[Joined | Matrix]:
     if headers == ip_header or not segment:
         yield from packets
         return
-    tcp = packets[:, ip_header:headers]
+    bits, grow = _successor(ip_header, headers, segment)
+    words = packets[:, :headers].view(">u4").astype(np.uint32)
+    breaks = words[:-1, ip_header // 4 + 3] & _PSH_BIT != 0
+    words &= bits
+    breaks |= (words[1:] - words[:-1] != grow).any(axis=1)
     wrong = (word_sums(packets[:, ip_header:]) + np.uint32(_pseudo(first, total - ip_header))) % _SUMS
-    sequences = tcp[:, 4:8].view(">u4")[:, 0]
-    identifications = packets[:, 4:6].view(">u2")[:, 0]
-    # A few small numbers are compared faster in plain Python.
-    header_sums = packets[:, 10:12].view(">u2")[:, 0].tolist()
-    sum_, sequence, identification = header_sums[0], int(sequences[0]), int(identifications[0])
-    in_order = (
-        likeness is Alike.FLOW
-        and first[ip_header + 13] & ~PSH == ACK
-        and ipv4.checksum_right(first[:ip_header])
-        and not np.count_nonzero(wrong)
-        and sequences.tolist() == list(range(sequence, sequence + number * segment, segment))
-        and identifications.tolist() == list(range(identification, identification + number))
-        # One more in the identification is one less in the checksum.
-        and header_sums == list(range(sum_, sum_ - number, -1))
-        and not np.count_nonzero(tcp[:-1, 13] & PSH)
-    )
-    starts: list[int] = []
-    if not in_order:
-        others = (tcp[1:] ^ tcp[:-1]) & _same(0, ip_header, headers)[ip_header:]
-        breaks = others.any(axis=1) | (tcp[:-1, 13] & PSH != 0)
-        breaks |= _steps(sequences.astype(np.uint32)) != segment
-        breaks |= _steps(identifications.astype(np.uint16)) != 1
-        # What the kernel's GRO would not join: it goes on alone, as it came.
-        alone = (wrong != 0) | (word_sums(packets[:, :ip_header]) % _SUMS != 0)
-        alone |= (tcp[:, 12] != first[ip_header + 12]) | (tcp[:, 13] & ~np.uint8(PSH) != ACK)
-        breaks |= alone[1:] | alone[:-1]
-        starts = (np.flatnonzero(breaks) + 1).tolist()
+    if np.count_nonzero(wrong):
+        breaks |= (wrong[1:] | wrong[:-1]) != 0
     at_most = (0xFFFF - headers) // segment
     start = 0
-    for end in [*starts, number]:
+    for end in [*(np.flatnonzero(breaks) + 1).tolist(), number]:
+        head = packets[start, :headers].tobytes()
+        # The others of them are as right as the first.
+        plain = head[ip_header + 12] == first[ip_header + 12] and head[ip_header + 13] & ~PSH == ACK
+        if end - start < 2 or not plain or not ipv4.checksum_right(head[:ip_header]):
+            yield from packets[start:end]
+            start = end
         while start < end:
             stop = min(end, start + at_most)
             if stop - start < 2:
@@ -211,11 +195,6 @@ def join(packets: Matrix, likeness: Alike) -> Iterator[Joined | Matrix]:
             else:
                 yield _joined(packets[start:stop], ip_header, headers, segment)
             start = stop
-
-
-def _steps(numbers: Any) -> Any:
-    """From each to the next, in as many bits as they have."""
-    return numbers[1:] - numbers[:-1]
 
 
 def _joined(packets: Matrix, ip_header: int, headers: int, segment: int) -> Joined:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from iosish.forwarding import gre, ipv4, large
-from iosish.forwarding.large import Alike, Matrix
+from iosish.forwarding.large import Matrix
 from iosish.forwarding.rules import Forwarder, Received
 from iosish.forwarding.segments import SYN
 from iosish.forwarding.tunnel_state import OUTER_HEADER
@@ -24,11 +24,10 @@ _GRE_HEADER_MAX = 16
 
 
 class ReceivedRun(NamedTuple):
-    """IPv4 packets of one tunnel, a row each, which have at least their way in common."""
+    """IPv4 packets of one tunnel, a row each, which go the `large.same_way`."""
 
     tunnel: str
     packets: Matrix
-    likeness: Alike
 
 
 class LargeIn:
@@ -91,8 +90,7 @@ class LargeIn:
         total = ipv4.size(packet)
         if not total or packet[12:16] == state.address or ipv4.is_group(packet[16:20]):
             return None
-        likeness = large.alike(frames, start, packet)
-        if likeness is Alike.NOTHING:
+        if not large.same_way(frames, start, packet):
             return None
         if state.tunnel.adjust_mss is not None and packet[9] == ipv4.TCP and not ipv4.is_fragment(packet):
             flags = ipv4.header_size(packet) + 13
@@ -103,4 +101,4 @@ class LargeIn:
         counters.packets_in += number
         counters.bytes_in += number * (frames.shape[1] + OUTER_HEADER)
         counters.last_in = now
-        return ReceivedRun(state.tunnel.name, packets[:, :total], likeness)
+        return ReceivedRun(state.tunnel.name, packets[:, :total])

@@ -24,8 +24,9 @@ Lengths count from the Ethernet header on."""
 NEEDS_CHECKSUM = 1
 GSO_NONE, GSO_TCP4, GSO_ECN = 0, 1, 0x80
 
-#: Octets that the kernel may hand over uncut: cut and sealed, they still fit `sockets.SEGMENTS_OCTETS_MAX`.
-LARGE_MAX = 60000
+#: Octets that the kernel may hand over uncut: 45 segments of an MSS of 1348, which cut and sealed still fit
+#: `sockets.SEGMENTS_OCTETS_MAX`.
+LARGE_MAX = 61000
 #: A neighbour's MAC: 02:00, then the adjacency index.
 ADJACENCY_PREFIX = b"\x02\x00"
 OWN_MAC = bytes.fromhex(TUNNEL_MAC.replace(":", ""))
