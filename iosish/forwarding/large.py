@@ -51,21 +51,21 @@ class SegmentRows:
         self._inside = inside
         ip_header, headers, segment, _, _ = large
         rows = inside[:number, start:]
-        self._heads = inside[:number, : start + headers]
+        self._heads = inside[:number, : start + headers].view(">u4")
         self._payload = rows[:, headers:]
         self._identification = rows[:, 4:6].view(">u2")[:, 0]
         self._header_sum = rows[:, 10:12].view(">u2")[:, 0]
         self._tcp = rows[:, ip_header:]
-        self._sequence = self._tcp[:, 4:8].view(">u4")[:, 0]
         self._flags = self._tcp[:, 13]
         self._tcp_sum = self._tcp[:, 16:18].view(np.uint16)[:, 0]
-        self._index = _INDEX[:number]
-        self._steps = self._index * np.uint32(segment)
+        grow = np.zeros((start + headers) // 4, np.uint32)
+        grow[start // 4 :] = _successor(ip_header, headers, segment)[1]
+        self._growth = _INDEX[:number, None] * grow
 
     def fill(self, header: bytes, packet: memoryview, large: Large) -> None:
         """Write them: the GRE header, and the first segments of a large packet that is cut like the first one."""
         ip_header, headers, segment, all_, _ = large
-        number = len(self._index)
+        number = len(self._growth)
         head = bytearray(packet[:headers])
         total = headers + segment
         flags = head[ip_header + 13]
@@ -73,12 +73,14 @@ class SegmentRows:
         head[ip_header + 13] = flags & ~(FIN | PSH | CWR)
         head[10:12] = bytes(2)
         head_sum = ipv4.checksum(head[:ip_header])
+        head[10:12] = head_sum.to_bytes(2, "big")
         # What the sum of the segment is to be one less than begins in its place.
         head[ip_header + 16 : ip_header + 18] = (_pseudo(head, total - ip_header) - 1).to_bytes(2, "little")
-        self._heads[:] = np.frombuffer(header + head, np.uint8)
+        self._heads[:] = self._growth + np.frombuffer(header + head, ">u4").astype(np.uint32)
         self._payload[:] = np.frombuffer(packet, np.uint8, number * segment, headers).reshape(number, segment)
-        self._sequence[:] = self._steps + np.uint32(int.from_bytes(head[ip_header + 4 : ip_header + 8], "big"))
-        self._identify(head[4] << 8 | head[5], head_sum)
+        identification = head[4] << 8 | head[5]
+        if identification + number > 0x10000 or head_sum < number:
+            self._begin_anew(identification, head_sum)
         if flags & CWR:
             self._flags[0] |= CWR
         if flags & (FIN | PSH) and number == all_:
@@ -86,19 +88,14 @@ class SegmentRows:
         # The checksum of a sum that is not 0: 65536 is 1 modulo 65535 (as in `ipv4.checksum`).
         self._tcp_sum[:] = _LAST_SUM - word_sums(self._tcp) % _SUMS
 
-    def _identify(self, first: int, head_sum: int) -> None:
-        """Write identifications that count up, and the headers' checksums, which count down."""
-        number = len(self._index)
-        if first + number <= 0x10000 and head_sum >= number:
-            self._identification[:] = self._index + np.uint32(first)
-            self._header_sum[:] = np.uint32(head_sum) - self._index
-            return
-        identifications = [at & 0xFFFF for at in range(first, first + number)]
-        self._identification[:] = identifications
-        # Where identifications begin anew the sum is 65535 less, which is nothing to a checksum.
-        self._header_sum[:] = [
-            0xFFFE - (0xFFFE - head_sum + at - first - (at > 0xFFFF)) % 0xFFFF for at in range(first, first + number)
-        ]
+    def _begin_anew(self, first: int, head_sum: int) -> None:
+        """Write identifications, and the headers' checksums, where one of them passes its end.
+
+        Where identifications begin anew the sum is 65535 less, which is nothing to a checksum.
+        """
+        counted = range(first, first + len(self._growth))
+        self._identification[:] = [at & 0xFFFF for at in counted]
+        self._header_sum[:] = [0xFFFE - (0xFFFE - head_sum + at - first - (at > 0xFFFF)) % 0xFFFF for at in counted]
 
 
 def _pseudo(header: Packet, octets: int) -> int:
