@@ -172,13 +172,13 @@ def join(packets: Matrix) -> Iterator[Joined | Matrix]:
     words = packets[:, :headers].view(">u4").astype(np.uint32)
     breaks = words[:-1, ip_header // 4 + 3] & _PSH_BIT != 0
     words &= bits
-    breaks |= (words[1:] - words[:-1] != grow).any(axis=1)
+    breaks |= np.logical_or.reduce(words[1:] - words[:-1] != grow, axis=1)
     wrong = (word_sums(packets[:, ip_header:]) + np.uint32(_pseudo(first, total - ip_header))) % _SUMS
     if np.count_nonzero(wrong):
         breaks |= (wrong[1:] | wrong[:-1]) != 0
     at_most = (0xFFFF - headers) // segment
     start = 0
-    for end in [*(np.flatnonzero(breaks) + 1).tolist(), number]:
+    for end in [*(breaks.nonzero()[0] + 1).tolist(), number]:
         head = packets[start, :headers].tobytes()
         # The others of them are as right as the first.
         plain = head[ip_header + 12] == first[ip_header + 12] and head[ip_header + 13] & ~PSH == ACK

@@ -78,7 +78,8 @@ class Sealing:
         self._plain_view, self.block = memoryview(plain_block), memoryview(frame_block)
         self.frames = _rows(self.block, size, 0, size)
         self.inside: Matrix = self._plain[:, inner : inner + octets]
-        self._sequence = self._frames[:, 4:HEADER_OCTETS].view(">u4")[:, 0]
+        # With GCM the IV's second half is the number again.
+        self._sequences = self._frames[:, 4 : 16 if self._aead else 8].view(">u4")[:, ::2]
         self._owner: tuple[int, bytes] | None = None
         self._inner = self._plain[:, self._prefix : inner]
         if self._aead:
@@ -88,7 +89,6 @@ class Sealing:
             self._plain_rows = _rows(self._plain_view, plain, 0, plain)
             self._header_rows = _rows(self.block, size, 0, HEADER_OCTETS)
             self._cipher_rows = _rows(self.block, size, HEADER_OCTETS + _GCM_IV, plain + self._icv)
-            self._iv_sequence = self._frames[:, 12:16].view(">u4")[:, 0]
             self._nonce_sequence = self._nonces[:, 8:].view(">u4")[:, 0]
         else:
             ciphered = np.frombuffer(self._cipher_block, np.uint8)[: ROWS * plain].reshape(ROWS, plain)
@@ -119,11 +119,10 @@ class Sealing:
             self._owner = owner
         # To all rows: that costs less than to find some of them.
         sequences = _INDEX + np.uint32(first)
-        self._sequence[:] = sequences
+        self._sequences[:] = sequences[:, None]
         if sa.tunnel is not None:
             self._write_inner(sa, number, first, tos, ttl, df)
         if self._aead:
-            self._iv_sequence[:] = sequences
             self._nonce_sequence[:] = sequences
             encrypt = sa.parts.aead.encrypt_into  # type: ignore[union-attr] # an association of this kind has it
             deque(
