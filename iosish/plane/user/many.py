@@ -26,6 +26,8 @@ _NAME, _CONTROL = 16, 64
 _META = _NAME + _CONTROL
 #: Words at the start of a packet by which runs are told apart.
 WORDS = 6
+#: Fewer packets than that, if all are smaller than that, are sooner done one by one than compared.
+_RUN_LEAST, _LARGE = 4, 4096
 #: Sizes that views are kept for.
 _SIZES_MAX = 64
 
@@ -121,6 +123,9 @@ class Receiver:
 
         Alike are their lengths, senders, control messages, the first octet, and some of the first `WORDS` words.
         """
+        if number < _RUN_LEAST and int(self._headers[:number, _LENGTH].max(initial=0)) < _LARGE:
+            yield from ((slot, slot + 1) for slot in range(number))
+            return
         parts = self._headers[:number, _CONTROL_LENGTH:], self._told[:number], self._words[:number, words]
         first_octets = self._slots[:number, 0]
         if not any(np.count_nonzero(part[1:] != part[:-1]) for part in (*parts, first_octets)):

@@ -37,7 +37,6 @@ _ICMP_OTHERS = 0xFFFFFFFF & ~(1 << 3)
 #: Words of 4 octets that are the same in a run. Of a raw packet: source, destination, and where ESP has its SPI.
 _ADDRESSES = slice(3, 6)
 _RUN_OCTETS_MIN = 28
-_RUN_LEAST = 4
 _NO_OPTIONS = 0x45
 _SPI = slice(0, 1)
 
@@ -161,10 +160,8 @@ class Wire:
             number = many.receiver.receive(raw.fileno())
         except OSError:
             return
-        # Fewer are sooner done one by one than compared.
-        runs = many.receiver.runs(number, _ADDRESSES) if number >= _RUN_LEAST else [(0, number)]
-        for first, end in runs:
-            if end - first >= _RUN_LEAST and self._run_from_raw(many, first, end, raw is self._gre, now):
+        for first, end in many.receiver.runs(number, _ADDRESSES):
+            if end - first > 1 and self._run_from_raw(many, first, end, raw is self._gre, now):
                 continue
             for slot in range(first, end):
                 self._one_from_raw(many.receiver.packet(slot), receive, now)
