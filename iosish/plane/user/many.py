@@ -74,6 +74,8 @@ class Receiver:
 
     #: Slots whose packets can be taken together, from a number on that this divides.
     TOGETHER = 4
+    #: As many of one slot at most: views are kept before it is known who sent them.
+    EACH_MAX = ROWS // TOGETHER
 
     def __init__(self) -> None:
         block = bytearray(SLOTS * _STRIDE)

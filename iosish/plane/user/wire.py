@@ -253,7 +253,9 @@ class Wire:
         """Slots of datagrams that came as one, all full of those of `size` octets; False: nothing was done."""
         packet = many.receiver.packet(slot)
         each = len(packet) // size
-        if end - slot < 2 or len(packet) != each * size or size < udp_4500.ESP_MIN or not udp_4500.is_esp(packet):
+        if end - slot < 2 or each > many.receiver.EACH_MAX or len(packet) != each * size:
+            return False
+        if size < udp_4500.ESP_MIN or not udp_4500.is_esp(packet):
             return False
         before = slot % many.receiver.TOGETHER
         arrived = many.receiver.together(slot - before, size, each)
