@@ -19,8 +19,8 @@ class Datagram:
 
     `peer` is the NBMA (outer) address of the other end: the destination of what is sent, the outer
     source of what was received. `local` is our own outer address. `protected` tells that it came
-    out of, or has to go into, an IPsec SA. A `farewell` has to leave by the tunnel as it was before
-    the change that it tells of.
+    out of, or has to go into, an IPsec SA; `late`, that there is no such SA with this peer any more.
+    A `farewell` has to leave by the tunnel as it was before the change that it tells of.
     """
 
     interface: str
@@ -29,6 +29,7 @@ class Datagram:
     payload: bytes
     protected: bool = False
     farewell: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

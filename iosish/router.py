@@ -81,6 +81,8 @@ class Router:
         self._settle(now)
 
     def received(self, datagram: Datagram, now: float) -> None:
+        if datagram.protected and not self.ike.takes_from(datagram.local, datagram.peer):
+            datagram = replace(datagram, late=True)  # the plane had opened it before it heard that the SA ends
         self.nhrp.receive(datagram, now)
         self._settle(now)
 

@@ -121,6 +121,14 @@ class IkeEngine:
         protection = self._core.flows.get(flow)
         return protection is not None and bool(protection.pairs)
 
+    def takes_from(self, local: IPv4Address, peer: IPv4Address) -> bool:
+        """Whether packets of this peer come in by any SA: of a pair, or of a quick mode whose message 3 is to come.
+
+        `peer` is where its GRE is from: its outer address, or in tunnel mode behind a NAT the one that it has inside.
+        """
+        core, ends = self._core, (local, peer)
+        return core.flows.has_pairs(ends) or core.sas.has_open_pair(ends) or bool(core.pairs.inside(*ends))
+
     def worn(self, key: SaKey, now: float) -> None:
         """An outbound SA is near the end of its volume or its sequence numbers."""
         self._core.flows.worn(key, now)

@@ -73,6 +73,14 @@ class Sas:
             sa.initiator and sa.up_at is None and profile in (None, sa.profile) for sa in self._of_ends.get(ends, ())
         )
 
+    def has_open_pair(self, ends: Ends) -> bool:
+        """Whether a quick mode that is not done has put its inbound SA in place."""
+        return any(
+            quick.pair is not None and quick.done_at is None
+            for sa in self._of_ends.get(ends, ())
+            for quick in sa.quick.values()
+        )
+
     # --- beginning --------------------------------------------------------------------------------------------------
 
     def new_cookie(self) -> bytes:

@@ -98,6 +98,11 @@ class NhrpEngine:
             station.received[TYPE_NAMES[packet.type]] += 1
             if self._node.debug:
                 station.trace_received(datagram.peer, packet, datagram.payload)
+            if datagram.late and packet.type is not PacketType.PURGE_REQUEST:
+                # It would bring back what ended with the SA, and we would have somebody to make an SA with. A purge
+                # takes back: it may well be the last that a peer says by its SA. What else is lost is said again.
+                station.refused["its SA has ended"] += 1
+                return
             self._check(station, packet)
             if self._authentic(station, datagram, packet, now):
                 self._dispatch(tunnel, datagram, packet, now)

@@ -156,8 +156,11 @@ def test_the_third_message_never_comes_and_the_responder_takes_its_sa_out(world:
     world.rules.append(lose)
     hub = world.add(HUB)
     world.add(SPOKE).request(HUB)
-    world.run(100)
+    world.run(1)
+    assert hub.engine.takes_from(HUB, SPOKE)  # a packet may be there before the message
+    world.run(99)
     assert hub.sas == {} and hub.flow_events == []
+    assert not hub.engine.takes_from(HUB, SPOKE)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -304,6 +307,16 @@ def test_clear_crypto_session_builds_both_anew(world: World) -> None:
     assert usable(world, HUB, SPOKE)
     assert spoke.states() == ["172.16.15.2 QM_IDLE 1002", "172.16.15.2 MM_NO_STATE 1001 (deleted)"]
     assert len(hub.sas) == len(spoke.sas) == 2
+
+
+def test_from_the_line_that_ends_an_sa_on_nothing_is_taken_by_it(world: World) -> None:
+    hub, _ = up(world)
+    assert hub.engine.takes_from(HUB, SPOKE)
+    assert not hub.engine.takes_from(HUB, OTHER)
+    hub.engine.clear_session(None, world.now)
+    assert not hub.engine.takes_from(HUB, SPOKE)  # although the plane has yet to hear of it
+    world.run(2)
+    assert hub.engine.takes_from(HUB, SPOKE)  # the spoke has made another
 
 
 def test_a_deleted_sa_is_told_to_the_peer_esp_first(world: World) -> None:

@@ -96,6 +96,7 @@ def test_transport_mode_goes_by_the_outer_addresses_and_tunnel_mode_by_the_inner
     world.run()
     down = hub.outbound(PUBLIC)
     assert down is not None and down.mode is Mode.TUNNEL and down.selector_peer == PRIVATE
+    assert hub.engine.takes_from(HUB, PRIVATE)
 
 
 def test_the_hub_begins_towards_a_translated_address_it_knows() -> None:

@@ -241,6 +241,24 @@ def test_the_hub_takes_what_came_by_an_sa_before_it_is_told_of_it() -> None:
     assert entry(hub, R2, link.now) is not None
 
 
+def test_of_what_comes_by_an_sa_that_has_ended_only_a_purge_is_obeyed() -> None:
+    link = SecureLink()
+    hub = link.station(1)
+    link.station(2)
+    link.run(5)
+    registration = link.frames(REQUEST)[-1].packet
+    link.lost = lambda sent: True
+    link.configure(replace(link.configs[nbma(2)], up=False))
+    (purge,) = (frame.packet for frame in link.frames(PacketType.PURGE_REQUEST))
+    assert entry(hub, R2, link.now) is not None
+    for packet in (purge, registration):  # what was under way when the hub ended the SA
+        hub.receive(Datagram("Tunnel0", nbma(2), HUB_NBMA, packet.encode(), protected=True, late=True), link.now)
+        assert entry(hub, R2, link.now) is None
+    assert link.wanted(1) == frozenset()  # nobody whom it would have to ask for an SA
+    assert hub.datagrams() == []
+    assert hub.state(link.now).interfaces["Tunnel0"].traffic.refused == {"its SA has ended": 1}
+
+
 def test_clear_text_is_refused_on_a_protected_tunnel() -> None:
     clear = Link()
     clear.add(hub_interface())
