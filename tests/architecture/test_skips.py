@@ -1,8 +1,9 @@
-"""A skipped test is a failed one in CI, and only there."""
+"""A skipped test is a failed one in CI, which runs tests in two processes, and only there."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,17 +13,29 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 SKIPS = {
-    "in its body": "import pytest\ndef test_it(): pytest.skip('no tshark')\n",
-    "by a mark": "import pytest\n@pytest.mark.skipif(True, reason='no tshark')\ndef test_it(): pass\n",
-    "as a module": "import pytest\npytest.importorskip('no_such_module', reason='no tshark')\n",
-    "in a fixture": ("import pytest\n@pytest.fixture\ndef tool(): pytest.skip('no tshark')\ndef test_it(tool): pass\n"),
+    "in its body": "def test_it(): pytest.skip('no tshark')\n",
+    "by a mark": "@pytest.mark.skipif(True, reason='no tshark')\ndef test_it(): pass\n",
+    "as a module": "pytest.importorskip('no_such_module', reason='no tshark')\n",
+    "in a fixture": "@pytest.fixture\ndef tool(): pytest.skip('no tshark')\ndef test_it(tool): pass\n",
 }
+EXPECTED_TO_FAIL = "@pytest.mark.xfail\ndef test_it(): assert False\n"
 
 
-def run(folder: Path, text: str, ci: str) -> tuple[int, str]:
-    (folder / "test_skipping.py").write_text(text)
+def file(name: str) -> str:
+    return f"test_{name.replace(' ', '_')}.py"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A file of tests for each way to skip, and one with an expected failure."""
+    for name, text in {**SKIPS, "as expected": EXPECTED_TO_FAIL}.items():
+        (tmp_path / file(name)).write_text(f"import pytest\n{text}")
+    return tmp_path
+
+
+def run(folder: Path, ci: str, *options: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-rs", str(folder)],
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", *options, str(folder)],
         cwd=folder,
         env={**os.environ, "CI": ci, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -32,14 +45,13 @@ def run(folder: Path, text: str, ci: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("text", SKIPS.values(), ids=SKIPS)
-def test_a_skip(tmp_path: Path, text: str) -> None:
-    status, said = run(tmp_path, text, "true")
-    assert status != 0 and "must run in CI" in said and "no tshark" in said
-    status, said = run(tmp_path, text, "")
-    assert status in (0, 5) and "1 skipped" in said  # 5: nothing but the skipped module was found
+def test_in_ci_each_fails_with_its_reason(folder: Path) -> None:
+    status, said = run(folder, "true", "--numprocesses", "2", "--dist", "loadfile")
+    assert status == 1 and "1 failed, 1 xfailed, 3 errors" in said
+    for name in SKIPS:
+        assert re.search(f"{file(name)}.* must run in CI: .*no tshark", said), name
 
 
-def test_an_expected_failure_stays_one(tmp_path: Path) -> None:
-    status, said = run(tmp_path, "import pytest\n@pytest.mark.xfail\ndef test_it(): assert False\n", "true")
-    assert status == 0 and "1 xfailed" in said
+def test_elsewhere_each_is_skipped(folder: Path) -> None:
+    status, said = run(folder, "")
+    assert status == 0 and "4 skipped, 1 xfailed" in said
