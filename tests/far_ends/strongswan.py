@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from tests.lab.laboratory import ENDS_WITH_US
+from tests.lab.laboratory import CEILING_S, ENDS_WITH_US
 from tests.live.lab import until
-from tests.user_plane.node import CEILING_S, Namespace
+from tests.user_plane.node import Namespace
 
 CHARON = "/usr/lib/ipsec/charon"
 MISSING = next((program for program in (CHARON, "swanctl") if shutil.which(program) is None), None)
