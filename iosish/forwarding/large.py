@@ -7,7 +7,7 @@ the machine's own order: a one's complement sum is the same in both orders but f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -42,60 +42,69 @@ def word_sum(data: bytes | bytearray) -> int:
 
 
 class SegmentRows:
-    """The first rows of a matrix, on their way to GRE packets that carry the segments of a large packet.
+    """The first rows of a matrix, on their way to GRE packets that carry the segments of large packets.
 
-    All of them are of full size. `start` is the length of the GRE header.
+    All of them are of full size: `number` of each of so `many` packets. `start` is the length of the GRE header.
     """
 
-    def __init__(self, inside: Matrix, start: int, large: Large, number: int) -> None:
-        self._inside = inside
+    def __init__(self, inside: Matrix, start: int, large: Large, number: int, many: int) -> None:
         ip_header, headers, segment, _, _ = large
-        rows = inside[:number, start:]
-        self._heads = inside[:number, : start + headers].view(">u4")
-        self._payload = rows[:, headers:]
-        self._identification = rows[:, 4:6].view(">u2")[:, 0]
-        self._header_sum = rows[:, 10:12].view(">u2")[:, 0]
-        self._tcp = rows[:, ip_header:]
-        self._flags = self._tcp[:, 13]
+        inside = inside[: many * number]
+        grouped = inside.reshape(many, number, -1)
+        self._many, self._number = many, number
+        self._heads = grouped[:, :, : start + headers].view(">u4")
+        self._payloads = list(grouped[:, :, start + headers :])
+        self._tcp = inside[:, start + ip_header :]
         self._tcp_sum = self._tcp[:, 16:18].view(np.uint16)[:, 0]
+        rows = grouped[:, :, start:]
+        self._flags = rows[:, :, ip_header + 13]
+        self._identifications = rows[:, :, 4:6].view(">u2")[:, :, 0]
+        self._header_sums = rows[:, :, 10:12].view(">u2")[:, :, 0]
         grow = np.zeros((start + headers) // 4, np.uint32)
         grow[start // 4 :] = _successor(ip_header, headers, segment)[1]
         self._growth = _INDEX[:number, None] * grow
 
-    def fill(self, header: bytes, packet: memoryview, large: Large) -> None:
-        """Write them: the GRE header, and the first segments of a large packet that is cut like the first one."""
+    def fill(self, header: bytes, packets: Sequence[memoryview], large: Large) -> None:
+        """Write them: the GRE header, and the first segments of packets that are cut alike."""
         ip_header, headers, segment, all_, _ = large
-        number = len(self._growth)
-        head = bytearray(packet[:headers])
+        number = self._number
         total = headers + segment
-        flags = head[ip_header + 13]
-        head[2:4] = total.to_bytes(2, "big")
-        head[ip_header + 13] = flags & ~(FIN | PSH | CWR)
-        head[10:12] = bytes(2)
-        head_sum = ipv4.checksum(head[:ip_header])
-        head[10:12] = head_sum.to_bytes(2, "big")
-        # What the sum of the segment is to be one less than begins in its place.
-        head[ip_header + 16 : ip_header + 18] = (_pseudo(head, total - ip_header) - 1).to_bytes(2, "little")
-        self._heads[:] = self._growth + np.frombuffer(header + head, ">u4").astype(np.uint32)
-        self._payload[:] = np.frombuffer(packet, np.uint8, number * segment, headers).reshape(number, segment)
-        identification = head[4] << 8 | head[5]
-        if identification + number > 0x10000 or head_sum < number:
-            self._begin_anew(identification, head_sum)
-        if flags & CWR:
-            self._flags[0] |= CWR
-        if flags & (FIN | PSH) and number == all_:
-            self._flags[-1] |= flags & (FIN | PSH)
+        octets, end = total.to_bytes(2, "big"), headers + number * segment
+        heads: list[bytes | bytearray] = []
+        for packet, payload in zip(packets, self._payloads, strict=True):
+            head = bytearray(packet[:headers])
+            head[2:4] = octets
+            head[ip_header + 13] &= ~(FIN | PSH | CWR)
+            head[10:12] = bytes(2)
+            head[10:12] = ipv4.checksum(head[:ip_header]).to_bytes(2, "big")
+            # What the sum of the segment is to be one less than begins in its place.
+            head[ip_header + 16 : ip_header + 18] = (_pseudo(head, total - ip_header) - 1).to_bytes(2, "little")
+            heads += header, head
+            payload[:] = np.frombuffer(packet[headers:end], np.uint8).reshape(number, segment)
+        first = np.frombuffer(b"".join(heads), ">u4").astype(np.uint32).reshape(self._many, 1, -1)
+        np.add(self._growth, first, out=self._heads, casting="unsafe")
+        for at, packet in enumerate(packets):
+            identification, head_sum = packet[4] << 8 | packet[5], heads[2 * at + 1][10:12]
+            if identification + number > 0x10000 or int.from_bytes(head_sum, "big") < number:
+                self._begin_anew(at, identification, int.from_bytes(head_sum, "big"))
+            flags = packet[ip_header + 13]
+            if flags & CWR:
+                self._flags[at, 0] |= CWR
+            if flags & (FIN | PSH) and number == all_:
+                self._flags[at, -1] |= flags & (FIN | PSH)
         # The checksum of a sum that is not 0: 65536 is 1 modulo 65535 (as in `ipv4.checksum`).
         self._tcp_sum[:] = _LAST_SUM - word_sums(self._tcp) % _SUMS
 
-    def _begin_anew(self, first: int, head_sum: int) -> None:
-        """Write identifications, and the headers' checksums, where one of them passes its end.
+    def _begin_anew(self, at: int, first: int, head_sum: int) -> None:
+        """Write a packet's identifications, and the headers' checksums, where one of them passes its end.
 
         Where identifications begin anew the sum is 65535 less, which is nothing to a checksum.
         """
-        counted = range(first, first + len(self._growth))
-        self._identification[:] = [at & 0xFFFF for at in counted]
-        self._header_sum[:] = [0xFFFE - (0xFFFE - head_sum + at - first - (at > 0xFFFF)) % 0xFFFF for at in counted]
+        counted = range(first, first + self._number)
+        self._identifications[at] = [number & 0xFFFF for number in counted]
+        self._header_sums[at] = [
+            0xFFFE - (0xFFFE - head_sum + number - first - (number > 0xFFFF)) % 0xFFFF for number in counted
+        ]
 
 
 def _pseudo(header: Packet, octets: int) -> int:

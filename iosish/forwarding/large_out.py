@@ -6,6 +6,8 @@ leaves. Both count alike.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from iosish.forwarding import gre, ipv4, segments
@@ -16,7 +18,7 @@ from iosish.forwarding.segments import Large
 from iosish.forwarding.tunnel_state import MULTICAST, TunnelState
 from iosish.ipsec import rows
 from iosish.ipsec.esp import OutboundSa
-from iosish.ipsec.rows import ROWS, LastUsed
+from iosish.ipsec.rows import ROWS, LastUsed, Sealing
 
 #: Layouts and numbers of segments that views are kept for.
 LAYOUTS_MAX = 128
@@ -43,85 +45,126 @@ class LargeOut:
         self._clear: LastUsed[_ClearRows] = LastUsed(rows.SIZES_MAX)
         self._layouts: LastUsed[SegmentRows] = LastUsed(LAYOUTS_MAX)
 
-    def transmit(self, tunnel: str, adjacency: int, packet: memoryview, segment: int, now: float) -> list[Run] | None:
-        """A large packet, as the packets that carry its segments; None: it is not one for here, and nothing was done.
+    def transmit(
+        self, tunnel: str, adjacency: int, packets: Sequence[memoryview], segment: int, now: float
+    ) -> list[Run]:
+        """Large packets with segments of so many octets, as the packets that carry these: a run for each of the first.
 
-        The runs are good until the next call.
+        Those that are alike are taken together. []: the first is not one for here, and nothing was done. The runs
+        are good until the next call.
         """
+        packet = packets[0]
         state = self._tunnels.get(tunnel)
         if state is None or state.local is None or state.tunnel.blocked is not None or adjacency == MULTICAST:
-            return None
+            return []
         if tunnel in self._rules.watched:
-            return None
+            return []
         target = state.adjacencies.get(adjacency)
         large = segments.measure(packet, segment)
-        if target is None or large is None or large.number < 2 or large.headers + segment > state.tunnel.mtu:
-            return None
-        if packet[large.ip_header + 13] & segments.SYN:  # its MSS is clamped
-            return None
+        if target is None or large is None or not 2 <= large.number <= ROWS:
+            return []
+        if large.headers + segment > state.tunnel.mtu or packet[large.ip_header + 13] & segments.SYN:
+            return []  # the MSS of one with SYN is clamped
+        if large.last == segment:  # those that follow one that ends with a shorter segment have numbers after that
+            packets = packets[: _alike(packets[: ROWS // large.number], large.ip_header)]
+        else:
+            packets = packets[:1]
         if state.tunnel.crypto_map is None:
-            return self._in_clear(state, target, packet, large, now)
+            return self._in_clear(state, target, packets, large, now)
         sa = state.ways.get(target)
-        return None if sa is None else self._protected(state, sa, target, packet, large, now)
+        return [] if sa is None else self._protected(state, sa, target, packets, large, now)
 
     def _in_clear(
-        self, state: TunnelState, target: bytes, packet: memoryview, large: Large, now: float
-    ) -> list[Run] | None:
-        df = ipv4.has_df(packet) and state.tunnel.path_mtu_discovery
-        if large.number > ROWS or (df and state.path_mtus.get(target, now) is not None):
-            return None
+        self, state: TunnelState, target: bytes, packets: Sequence[memoryview], large: Large, now: float
+    ) -> list[Run]:
+        df = ipv4.has_df(packets[0]) and state.tunnel.path_mtu_discovery
+        if df and state.path_mtus.get(target, now) is not None:
+            return []
         header = state.headers[gre.IPV4]
         size = len(header) + large.headers + large.segment
         buffers = self._clear.get(size, lambda: _ClearRows(size))
-        full = large.number if large.last == large.segment else large.number - 1
-        self._write(buffers.inside, header, packet, large, full)
-        frames: list[Packet] = [*buffers.frames[:full]]
-        blocks: list[Packet] = [buffers.block[: full * size]]
-        if full < large.number:
-            last = header + segments.one(packet, large, full)
-            frames.append(last)
-            blocks.append(last)
-        self._count(state, target, packet, large, len(header), now)
-        tos = state.tos(gre.IPV4, packet)
-        return [Run(target, tos, state.tunnel.ttl, df, frames, blocks, size, ipv4.GRE, None)]
+        full = self._write(buffers.inside, header, packets, large)
+        last = b"" if full == large.number else header + segments.one(packets[0], large, full)
+        self._count(state, target, packets, large, len(header), now)
+        run = Run(target, state.tos(gre.IPV4, packets[0]), state.tunnel.ttl, df, (), (), size, ipv4.GRE, None)
+        return _runs(run, buffers, len(packets), full, last)
 
     def _protected(
-        self, state: TunnelState, sa: OutboundSa, target: bytes, packet: memoryview, large: Large, now: float
-    ) -> list[Run] | None:
+        self,
+        state: TunnelState,
+        sa: OutboundSa,
+        target: bytes,
+        packets: Sequence[memoryview],
+        large: Large,
+        now: float,
+    ) -> list[Run]:
         settings = state.tunnel
         header = state.headers[gre.IPV4]
         octets = len(header) + large.headers + large.segment
-        if octets > self._protection.room(sa, now) or large.number > ROWS:
-            return None
-        if not sa.may_number(large.number, large.number * (sa.inner_octets + octets)):
-            return None
-        df = ipv4.has_df(packet) and settings.path_mtu_discovery
-        tos, ttl = state.tos(gre.IPV4, packet), settings.ttl
+        number = len(packets) * large.number
+        if octets > self._protection.room(sa, now) or not sa.may_number(number, number * (sa.inner_octets + octets)):
+            return []
+        df = ipv4.has_df(packets[0]) and settings.path_mtu_discovery
+        tos, ttl = state.tos(gre.IPV4, packets[0]), settings.ttl
         buffers = rows.sealing(sa, octets)
-        full = large.number if large.last == large.segment else large.number - 1
-        self._write(buffers.inside, header, packet, large, full)
-        buffers.seal(sa, full, tos, ttl, df, now)
-        frames: list[Packet] = [*buffers.frames[:full]]
-        blocks: list[Packet] = [buffers.block[: full * buffers.size]]
+        full = self._write(buffers.inside, header, packets, large)
+        buffers.seal(sa, len(packets) * full, tos, ttl, df, now)
+        last = b""
         if full < large.number:
-            last = sa.seal(header, segments.one(packet, large, full), tos, ttl, df, now)
-            assert last is not None  # so many may be numbered
-            frames.append(last)
-            blocks.append(last)
+            sealed = sa.seal(header, segments.one(packets[0], large, full), tos, ttl, df, now)
+            assert sealed is not None  # so many may be numbered
+            last = sealed
         if not sa.carried:
             self._protection.carried(sa)
-        self._count(state, target, packet, large, len(header), now)
-        outer_df = sa.outer_df[df]
-        return [Run(sa.peer, tos, ttl, outer_df, frames, blocks, buffers.size, sa.protocol, sa.udp_ports)]
+        self._count(state, target, packets, large, len(header), now)
+        run = Run(sa.peer, tos, ttl, sa.outer_df[df], (), (), buffers.size, sa.protocol, sa.udp_ports)
+        return _runs(run, buffers, len(packets), full, last)
 
-    def _write(self, inside: Matrix, header: bytes, packet: memoryview, large: Large, number: int) -> None:
-        """Write GRE packets into the first rows of a matrix."""
-        key = id(inside), len(header), large.ip_header, large.headers, large.segment, number
-        self._layouts.get(key, lambda: SegmentRows(inside, len(header), large, number)).fill(header, packet, large)
+    def _write(self, inside: Matrix, header: bytes, packets: Sequence[memoryview], large: Large) -> int:
+        """Write GRE packets into the first rows of a matrix: of so many segments of each, those of full size."""
+        full = large.number if large.last == large.segment else large.number - 1
+        many = len(packets)
+        key = id(inside), len(header), large.ip_header, large.headers, large.segment, full, many
+        layout = self._layouts.get(key, lambda: SegmentRows(inside, len(header), large, full, many))
+        layout.fill(header, packets, large)
+        return full
 
     def _count(
-        self, state: TunnelState, target: bytes, packet: memoryview, large: Large, header: int, now: float
+        self,
+        state: TunnelState,
+        target: bytes,
+        packets: Sequence[memoryview],
+        large: Large,
+        header: int,
+        now: float,
     ) -> None:
-        octets = len(packet) + (large.number - 1) * large.headers + large.number * header
-        state.sent(large.number, octets, now)
+        octets = len(packets[0]) + (large.number - 1) * large.headers + large.number * header
+        state.sent(len(packets) * large.number, len(packets) * octets, now)
         state.used.add(target)
+
+
+def _alike(packets: Sequence[memoryview], ip_header: int) -> int:
+    """How many packets, from the first on, are of its size, leave as it does, and are cut as it is."""
+    first, offset, flags = packets[0], ip_header + 12, ip_header + 13
+    size, start, middle, data = len(first), first[:4], first[6:10], first[offset]
+    number = 1
+    for packet in packets[1:]:
+        # Version, header's size, ToS, length; flags and fragment, TTL, protocol; TCP's header's size.
+        if len(packet) != size or packet[:4] != start or packet[6:10] != middle:
+            break
+        if packet[offset] != data or packet[flags] & segments.SYN:
+            break
+        number += 1
+    return number
+
+
+def _runs(common: Run, buffers: Sealing | _ClearRows, many: int, full: int, last: bytes) -> list[Run]:
+    """The rows that were written for so many large packets, `full` of each, and a shorter one after them."""
+    runs = []
+    for at in range(0, many * full, full):
+        frames: Sequence[Packet] = buffers.frames[at : at + full]
+        blocks: Sequence[Packet] = [buffers.block[at * buffers.size : (at + full) * buffers.size]]
+        if last:
+            frames, blocks = [*frames, last], [*blocks, last]
+        runs.append(common._replace(frames=frames, blocks=blocks))
+    return runs

@@ -85,12 +85,12 @@ class Sender:
         frame = bytearray(superpacket(bytes(14), packet, MSS, False))
         self.fails.left = fail_after
         try:
-            runs = self.large.transmit("Tunnel0", 1, memoryview(frame)[24:], MSS, 1.0)
+            runs = self.large.transmit("Tunnel0", 1, [memoryview(frame)[24:]], MSS, 1.0)
         except MemoryError:
             return
         finally:
             self.fails.left = None
-        assert runs is not None
+        assert runs
         self.sent += [bytes(sealed) for run in runs for sealed in run.frames]
 
     def send_one(self) -> None:
@@ -164,7 +164,7 @@ def test_numbers_that_ran_out_in_the_middle_of_a_large_packet_are_not_begun_anew
     sender.sealing._sequence = LAST_SEQUENCE - 3
     packet = Segment(1, bytes(10 * MSS), 1, source=FAR, destination=NEAR).octets()
     frame = memoryview(bytearray(superpacket(bytes(14), packet, MSS, False)))[24:]
-    assert sender.large.transmit("Tunnel0", 1, frame, MSS, 1.0) is None
+    assert sender.large.transmit("Tunnel0", 1, [frame], MSS, 1.0) == []
     assert sender.fails.asked == []
     for _ in range(10):
         sender.send_one()

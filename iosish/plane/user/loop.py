@@ -17,7 +17,7 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from iosish.forwarding import gre, segments
-from iosish.forwarding.rules import Forwarder, Outer, Received, Run
+from iosish.forwarding.rules import Forwarder, Outer, Received
 from iosish.forwarding.tunnel_state import MULTICAST
 from iosish.ipsec.sa import SaKey
 from iosish.plane.sa_notices import SaNotices
@@ -38,6 +38,8 @@ CATCH_UP_MAX = 4096
 _FRAME_MAX = 65536 + tap.PACKET
 #: Packets that are sent together at most.
 RUN = 32
+#: Large packets that are cut together at most.
+LARGE_TOGETHER = 4
 #: Octets of watched packets in one message, and how many such messages may be on their way: the channel is not theirs.
 SEEN_OCTETS = 64 * 1024
 SEEN_UNDERWAY_MAX = 8
@@ -60,9 +62,9 @@ class Loop:
         self._wire = Wire(self._rules, self._sources, self)
         self._untaken = False
         self._over = False
-        self._frame = bytearray(_FRAME_MAX)
-        self._view = memoryview(self._frame)
-        self._into = [self._frame]
+        frames = [bytearray(_FRAME_MAX) for _ in range(LARGE_TOGETHER)]
+        self._frames = [(frame, memoryview(frame), [frame]) for frame in frames]
+        self._slot = 0
         self._sources.add(control.fileno(), self._take_messages)
 
     def run(self) -> None:
@@ -259,10 +261,12 @@ class Loop:
     # Packets
 
     def _from_tap(self, descriptor: int, name: str) -> None:
-        rules, wire, now = self._rules, self._wire, time.monotonic()
-        frame, into = self._frame, self._into
+        rules, now = self._rules, time.monotonic()
         outers: list[Outer] = []
+        large: list[memoryview] = []  # to be cut into segments of one size, to one adjacency; they leave after outers
+        way = 0, 0
         for _ in range(BURST):
+            frame, view, into = self._frames[self._slot]
             try:
                 size = os.readv(descriptor, into)
             except OSError as error:
@@ -275,41 +279,55 @@ class Loop:
             if adjacency != MULTICAST and adjacency not in self._adjacencies.get(name, ()):
                 # The kernel knew an adjacency before us: its table waits in the channel. What it says of protection
                 # is not for the packets before.
-                wire.send(name, outers)
-                outers = []
+                self._leave(name, outers, large, *way, now)
                 self.catch_up()
                 if self._taps.get(name) != descriptor:
                     return  # the TAP is gone with it
-            packet = self._view[tap.PACKET : size]
+            packet = view[tap.PACKET : size]
+            segment = None
             if frame[0] or frame[1]:  # the kernel left us work
-                runs, more = self._unfinished(name, adjacency, packet, now)
-                if runs:
-                    wire.send(name, outers)
-                    outers = []
-                    wire.send_runs(name, runs)
-                outers += more
-            else:
+                segment = self._finish(frame, packet)
+            if large and way != (adjacency, segment):
+                self._leave(name, outers, large, *way, now)
+            if segment is None:
                 outers += rules.transmit(name, adjacency, packet, now)
-            if len(outers) >= RUN:
-                wire.send(name, outers)
-                outers = []
-        wire.send(name, outers)
+                if len(outers) >= RUN:
+                    self._leave(name, outers, large, *way, now)
+                continue
+            large.append(packet)
+            way = adjacency, segment
+            self._slot = (self._slot + 1) % LARGE_TOGETHER
+            if len(large) == LARGE_TOGETHER:
+                self._leave(name, outers, large, *way, now)
+        self._leave(name, outers, large, *way, now)
 
-    def _unfinished(self, name: str, adjacency: int, packet: memoryview, now: float) -> tuple[list[Run], list[Outer]]:
-        """Cut a large packet, or finish a checksum; either the first or the second is what leaves."""
-        flags, kind, segment, start, offset = tap.read_head(self._frame)
+    def _finish(self, frame: bytearray, packet: memoryview) -> int | None:
+        """Finish a checksum that the kernel left us; or the size of the segments that a packet is to be cut into."""
+        flags, kind, segment, start, offset = tap.read_head(frame)
         if kind & ~tap.GSO_ECN == tap.GSO_TCP4:
-            if self._fast is not None:
-                runs = self._fast.out.transmit(name, adjacency, packet, segment, now)
-                if runs is not None:
-                    return runs, []
+            return segment
+        if flags & tap.NEEDS_CHECKSUM:
+            segments.finish(packet, start, offset)
+        return None
+
+    def _leave(
+        self, name: str, outers: list[Outer], packets: list[memoryview], adjacency: int, segment: int, now: float
+    ) -> None:
+        """Send what waits, and the large packets after it; both lists are empty then."""
+        self._wire.send(name, outers)
+        outers.clear()
+        while packets:
+            runs = [] if self._fast is None else self._fast.out.transmit(name, adjacency, packets, segment, now)
+            if runs:
+                self._wire.send_runs(name, runs)
+                del packets[: len(runs)]
+                continue
+            packet = packets.pop(0)
             large = segments.measure(packet, segment)
             # What cannot be cut is lost and counted as any packet that cannot be read.
             pieces = (b"",) if large is None else segments.cut(packet, large)
-            return [], [outer for piece in pieces for outer in self._rules.transmit(name, adjacency, piece, now)]
-        if flags & tap.NEEDS_CHECKSUM:
-            segments.finish(packet, start, offset)
-        return [], self._rules.transmit(name, adjacency, packet, now)
+            outers = [outer for piece in pieces for outer in self._rules.transmit(name, adjacency, piece, now)]
+            self._wire.send(name, outers)
 
     def _adjacency(self, name: str, frame: bytearray, size: int) -> int | None:
         """The adjacency that a frame is for; None: it stays here."""
