@@ -16,7 +16,7 @@ import numpy as np
 from iosish.forwarding import ipv4
 from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.segments import ACK, CWR, FIN, PSH, Large
-from iosish.ipsec.rows import ROWS
+from iosish.ipsec.rows import ROWS, Section
 
 Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 Words: TypeAlias = "np.ndarray[Any, np.dtype[np.uint32]]"
@@ -69,25 +69,25 @@ class SegmentRows:
         ip_header, headers, segment, all_, _ = large
         number = self._number
         total = headers + segment
-        octets, end = total.to_bytes(2, "big"), headers + number * segment
-        heads: list[bytes | bytearray] = []
-        for packet, payload in zip(packets, self._payloads, strict=True):
-            head = bytearray(packet[:headers])
-            head[2:4] = octets
-            head[ip_header + 13] &= ~(FIN | PSH | CWR)
-            head[10:12] = bytes(2)
-            head[10:12] = ipv4.checksum(head[:ip_header]).to_bytes(2, "big")
-            # What the sum of the segment is to be one less than begins in its place.
-            head[ip_header + 16 : ip_header + 18] = (_pseudo(head, total - ip_header) - 1).to_bytes(2, "little")
-            heads += header, head
+        end = headers + number * segment
+        heads: list[bytes] = []
+        special = []
+        for at, (packet, payload) in enumerate(zip(packets, self._payloads, strict=True)):
             payload[:] = np.frombuffer(packet[headers:end], np.uint8).reshape(number, segment)
-        first = np.frombuffer(b"".join(heads), ">u4").astype(np.uint32).reshape(self._many, 1, -1)
-        np.add(self._growth, first, out=self._heads, casting="unsafe")
-        for at, packet in enumerate(packets):
-            identification, head_sum = packet[4] << 8 | packet[5], heads[2 * at + 1][10:12]
-            if identification + number > 0x10000 or int.from_bytes(head_sum, "big") < number:
-                self._begin_anew(at, identification, int.from_bytes(head_sum, "big"))
-            flags = packet[ip_header + 13]
+            head = packet[:headers].tobytes()
+            flags = head[ip_header + 13]
+            # What the sum of the segment is to be one less than begins in its place.
+            pseudo = (_pseudo(head, total - ip_header) - 1).to_bytes(2, "little")
+            first, right = _head(head, ip_header, total, flags & ~(FIN | PSH | CWR), pseudo)
+            heads += header, first
+            identification = head[4] << 8 | head[5]
+            if flags & (FIN | PSH | CWR) or identification + number > 0x10000 or right < number:
+                special.append((at, flags, identification, right))
+        firsts = np.frombuffer(b"".join(heads), ">u4").astype(np.uint32).reshape(self._many, 1, -1)
+        np.add(self._growth, firsts, out=self._heads, casting="unsafe")
+        for at, flags, identification, right in special:
+            if identification + number > 0x10000 or right < number:
+                self._begin_anew(at, identification, right)
             if flags & CWR:
                 self._flags[at, 0] |= CWR
             if flags & (FIN | PSH) and number == all_:
@@ -113,7 +113,7 @@ def _pseudo(header: Packet, octets: int) -> int:
 
 
 class Joined(NamedTuple):
-    """A large packet: `head` is its IPv4 header of `ip_header` octets and TCP's; `payload` follows.
+    """A large packet: `head` is its IPv4 header of `ip_header` octets and TCP's; the parts of `payload` follow.
 
     TCP's checksum is the sum of the pseudo-header alone. Segments have `segment` octets of payload.
     """
@@ -121,7 +121,7 @@ class Joined(NamedTuple):
     head: bytes
     ip_header: int
     segment: int
-    payload: Matrix
+    payload: list[memoryview]
 
 
 def same_way(frames: Matrix, start: int, first: bytes) -> bool:
@@ -164,11 +164,12 @@ def _successor(ip_header: int, headers: int, segment: int) -> tuple[Any, Any]:
     return bits, grow
 
 
-def join(packets: Matrix) -> Iterator[Joined | Matrix]:
+def join(section: Section) -> Iterator[Joined | Matrix]:
     """Rows of IPv4 packets that go the `same_way` as large ones, and single rows as they came; in order.
 
     Those of a large one are segments in sequence, as the kernel's GRO wants it, with right checksums.
     """
+    packets = section.octets()
     number, total = packets.shape
     first = packets[0].tobytes()
     ip_header = ipv4.header_size(first)
@@ -178,13 +179,17 @@ def join(packets: Matrix) -> Iterator[Joined | Matrix]:
         yield from packets
         return
     bits, grow = _successor(ip_header, headers, segment)
-    words = packets[:, :headers].view(">u4").astype(np.uint32)
-    breaks = words[:-1, ip_header // 4 + 3] & _PSH_BIT != 0
-    words &= bits
-    breaks |= np.logical_or.reduce(words[1:] - words[:-1] != grow, axis=1)
+    # A column for each packet, so that what is done to all of them goes along the rows.
+    words = packets[:, :headers].view(">u4").T.astype(np.uint32, order="C")
+    pushed = words[ip_header // 4 + 3, :-1] & _PSH_BIT
+    words &= bits[:, None]
+    steps = words[:, 1:] - words[:, :-1]
+    steps ^= grow[:, None]
+    breaks = np.bitwise_or.reduce(steps, axis=0)
+    breaks |= pushed
     wrong = (word_sums(packets[:, ip_header:]) + np.uint32(_pseudo(first, total - ip_header))) % _SUMS
     if np.count_nonzero(wrong):
-        breaks |= (wrong[1:] | wrong[:-1]) != 0
+        breaks |= wrong[1:] | wrong[:-1]
     at_most = (0xFFFF - headers) // segment
     start = 0
     for end in [*(breaks.nonzero()[0] + 1).tolist(), number]:
@@ -199,18 +204,23 @@ def join(packets: Matrix) -> Iterator[Joined | Matrix]:
             if stop - start < 2:
                 yield packets[start]
             else:
-                yield _joined(packets[start:stop], ip_header, headers, segment)
+                flags = int(packets[stop - 1, ip_header + 13])
+                joined = _joined_head(packets[start, :headers].tobytes(), ip_header, segment, stop - start, flags)
+                yield Joined(joined, ip_header, segment, section.views(start, stop, headers))
             start = stop
 
 
-def _joined(packets: Matrix, ip_header: int, headers: int, segment: int) -> Joined:
-    number = len(packets)
-    head = bytearray(packets[0, :headers].tobytes())
-    total = headers + number * segment
-    head[2:4] = total.to_bytes(2, "big")
-    head[10:12] = bytes(2)
-    head[10:12] = ipv4.checksum(head[:ip_header]).to_bytes(2, "big")
-    head[ip_header + 13] = int(packets[-1, ip_header + 13])
-    pseudo = bytes(head[12:20]) + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big")
-    head[ip_header + 16 : ip_header + 18] = (0xFFFF - ipv4.checksum(pseudo)).to_bytes(2, "big")
-    return Joined(bytes(head), ip_header, segment, np.ascontiguousarray(packets[:, headers:]))
+def _joined_head(first: bytes, ip_header: int, segment: int, number: int, flags: int) -> bytes:
+    """The headers of a large packet: those of its first segment, with the flags of its last."""
+    total = len(first) + number * segment
+    pseudo = 0xFFFF - ipv4.checksum(first[12:20] + (ipv4.TCP << 16 | total - ip_header).to_bytes(4, "big"))
+    return _head(first, ip_header, total, flags, pseudo.to_bytes(2, "big"))[0]
+
+
+def _head(head: bytes, ip_header: int, total: int, flags: int, tcp_sum: bytes) -> tuple[bytes, int]:
+    """The headers of IPv4 and TCP with another length, other flags, and another sum of TCP; and IPv4's checksum."""
+    start = b"".join((head[:2], total.to_bytes(2, "big"), head[4:10]))
+    end, tcp = head[12:ip_header], head[ip_header:]
+    right = ipv4.checksum(start + end)
+    changed = start, right.to_bytes(2, "big"), end, tcp[:13], bytes((flags,)), tcp[14:16], tcp_sum, tcp[18:]
+    return b"".join(changed), right

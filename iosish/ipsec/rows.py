@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from hmac import compare_digest
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -172,8 +172,8 @@ def sealing(sa: OutboundSa, octets: int) -> Sealing:
     return _SEALING.get(key, lambda: Sealing(sa, octets))
 
 
-class Arrived:
-    """Packets of one size, a row each: where they came in. The views of their parts are kept with it.
+class Rows:
+    """Octets in rows of one size. Views of the parts of each row are kept with it.
 
     `groups` has three dimensions: groups of rows at any distance, the rows of a group, octets. Rows are numbered
     through all groups.
@@ -183,14 +183,11 @@ class Arrived:
         self._groups = groups
         self.rows = rows
         self.size = groups.shape[2]
-        self._parts: dict[tuple[int, int], list[memoryview]] = {}
+        self._parts: LastUsed[list[memoryview]] = LastUsed(SIZES_MAX)
 
-    def part(self, start: int, end: int) -> list[memoryview]:
+    def part(self, start: int, stop: int) -> list[memoryview]:
         """The same octets of each row."""
-        found = self._parts.get((start, end))
-        if found is None:
-            found = self._parts[start, end] = [row[start:end] for row in self.rows]
-        return found
+        return self._parts.get((start, stop), lambda: [row[start:stop] for row in self.rows])
 
     def octets(self, first: int, end: int, start: int, stop: int) -> Matrix:
         """The octets from `start` to `stop` of some rows, which are in one group, or are several whole ones."""
@@ -202,6 +199,29 @@ class Arrived:
         if at + number <= each:
             return self._groups[group, at : at + number, start:stop]
         return self._groups[group : group + number // each, :, start:stop].reshape(number, stop - start)
+
+
+class Section(NamedTuple):
+    """The same octets of rows that follow each other: from `start` to `stop` of those from `first` to `end`."""
+
+    rows: Rows
+    first: int
+    end: int
+    start: int
+    stop: int
+
+    def octets(self) -> Matrix:
+        return self.rows.octets(*self[1:])
+
+    def views(self, first: int, end: int, start: int) -> list[memoryview]:
+        """Some rows of it, from an octet on."""
+        return self.rows.part(self.start + start, self.stop)[self.first + first : self.first + end]
+
+
+def _matrix(block: bytearray, octets: int) -> Rows:
+    """Rows of so many octets, in one group."""
+    groups = np.frombuffer(block, np.uint8)[: ROWS * octets].reshape(1, ROWS, octets)
+    return Rows(groups, _rows(memoryview(block), octets, 0, octets))
 
 
 class Opening:
@@ -218,19 +238,18 @@ class Opening:
         cipher = self._end - self._start
         plain = cipher - (layout.icv if self._aead else 0)
         self._plain_block = bytearray(ROWS * plain + 16)
-        self._plain: Matrix = np.frombuffer(self._plain_block, np.uint8)[: ROWS * plain].reshape(ROWS, plain)
+        self._plain = _matrix(self._plain_block, plain)
         if self._aead:
             nonce_block = bytearray(ROWS * _NONCE)
             self._nonces = np.frombuffer(nonce_block, np.uint8).reshape(ROWS, _NONCE)
             self._nonce_rows = _rows(memoryview(nonce_block), _NONCE, 0, _NONCE)
-            self._plain_rows = _rows(memoryview(self._plain_block), plain, 0, plain)
             self._salt = b""
         else:
             self._cipher_block = bytearray(ROWS * cipher)
-            self._ciphered = np.frombuffer(self._cipher_block, np.uint8).reshape(ROWS, cipher)
+            self._ciphered = _matrix(self._cipher_block, cipher)
 
-    def open(self, sa: InboundSa, arrived: Arrived, first: int, end: int) -> Matrix | None:
-        """The plaintexts, prefix included, of some rows; None when one of them is not what its ICV says."""
+    def open(self, sa: InboundSa, arrived: Rows, first: int, end: int) -> Rows | None:
+        """The plaintexts, prefix included, of some rows, from the first on; None: one is not what its ICV says."""
         number = end - first
         if self._aead:
             if self._salt != sa.parts.salt:
@@ -241,10 +260,10 @@ class Opening:
             ciphered = arrived.part(self._start, self._end)[first:end]
             decrypt = sa.parts.aead.decrypt_into  # type: ignore[union-attr] # an association of this kind has it
             try:
-                deque(map(decrypt, self._nonce_rows, ciphered, headers, self._plain_rows), maxlen=0)
+                deque(map(decrypt, self._nonce_rows, ciphered, headers, self._plain.rows), maxlen=0)
             except InvalidTag:
                 return None
-            return self._plain[:number]
+            return self._plain
         if sa.parts.keyed is not None:
             signed, icvs = arrived.part(0, self._end)[first:end], arrived.part(self._end, self._size)[first:end]
             for octets, icv in zip(signed, icvs, strict=True):
@@ -252,12 +271,12 @@ class Opening:
                 mac.update(octets)
                 if not compare_digest(mac.finalize()[: self._icv], icv):
                     return None
-        self._ciphered[:number] = arrived.octets(first, end, self._start, self._end)
+        size = self._ciphered.size
+        self._ciphered.octets(0, number, 0, size)[:] = arrived.octets(first, end, self._start, self._end)
         if sa.parts.context is None:
-            return self._ciphered[:number]
-        whole = memoryview(self._cipher_block)[: number * self._ciphered.shape[1]]
-        sa.parts.context.update_into(whole, self._plain_block)
-        return self._plain[:number]
+            return self._ciphered
+        sa.parts.context.update_into(memoryview(self._cipher_block)[: number * size], self._plain_block)
+        return self._plain
 
 
 _OPENING: LastUsed[Opening] = LastUsed(SIZES_MAX)
@@ -268,11 +287,11 @@ def _opening(sa: InboundSa, size: int) -> Opening:
     return _OPENING.get((transform.cipher, transform.integrity, sa.layout, size), lambda: Opening(sa, size))
 
 
-def open_rows(sa: InboundSa, arrived: Arrived, first: int, end: int, now: float) -> Matrix | None:
+def open_rows(sa: InboundSa, arrived: Rows, first: int, end: int, now: float) -> Section | None:
     """The GRE packets in some rows of ESP, SPI first, of this association, all of one size.
 
     None when they are not what a sender makes of packets of one size in a row: new and consecutive sequence numbers,
-    right ICVs, no fragments. Nothing has happened then: `InboundSa.open` is to say what each is. The matrix is good
+    right ICVs, no fragments. Nothing has happened then: `InboundSa.open` is to say what each is. What is given is good
     until the next call.
     """
     number, size = end - first, arrived.size
@@ -282,18 +301,21 @@ def open_rows(sa: InboundSa, arrived: Arrived, first: int, end: int, now: float)
     lowest = heads[0] & 0xFFFFFFFF
     if heads != list(range(heads[0], heads[0] + number)) or not sa.window.highest < lowest <= 2**32 - number:
         return None
-    plain = _opening(sa, size).open(sa, arrived, first, end)
-    if plain is None:
+    opened = _opening(sa, size).open(sa, arrived, first, end)
+    if opened is None:
         return None
-    part = sa.inside(plain[0].tobytes())
-    if part is None or np.count_nonzero(plain[:, part.padding :] != plain[0, part.padding :]):
+    part = sa.inside(opened.rows[0].tobytes())
+    if part is None:
+        return None
+    tails = opened.octets(0, number, part.padding, opened.size)
+    if np.count_nonzero(tails != tails[0]):
         return None
     if sa.tunnel is not None:
-        inner = plain[:, part.start - 20 : part.start]
+        inner = opened.octets(0, number, part.start - 20, part.start)
         if ((inner ^ inner[0]) & _INNER_FIXED).any() or (_header_sums(inner) % 0xFFFF).any():
             return None
     sa.took(lowest, number, part.octets, now)
-    return plain[:, part.start : part.end]
+    return Section(opened, 0, number, part.start, part.end)
 
 
 #: What is the same in all headers of tunnel mode: all but identification and checksum.

@@ -23,6 +23,6 @@ class Fast:
         for piece in join(run.packets):
             if isinstance(piece, Joined):
                 head = tap.large_head(piece.ip_header, len(piece.head), piece.segment)
-                yield len(piece.payload), [head, piece.head, piece.payload.data]
+                yield len(piece.payload), [head, piece.head, *piece.payload]
             else:
                 yield 1, [tap.frame(tap.IPV4, piece.tobytes())]

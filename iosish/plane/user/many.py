@@ -8,13 +8,13 @@ import socket
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
-from struct import Struct
+from struct import Struct, iter_unpack
 from typing import NamedTuple
 
 import numpy as np
 
 from iosish.forwarding.ipv4 import Packet
-from iosish.ipsec.rows import ROWS, Arrived, LastUsed
+from iosish.ipsec.rows import ROWS, LastUsed, Rows
 from iosish.plane.user import sockets
 
 #: Packets in one call.
@@ -24,8 +24,6 @@ _OCTETS = 65536
 _STRIDE = _OCTETS + 17 * 64
 _NAME, _CONTROL = 16, 64
 _META = _NAME + _CONTROL
-#: Words at the start of a packet by which runs are told apart.
-WORDS = 6
 #: Fewer packets than that, if all are smaller than that, are sooner done one by one than compared.
 _RUN_LEAST, _LARGE = 4, 4096
 #: Sizes that views are kept for.
@@ -72,7 +70,7 @@ def _arrival(told: bytes) -> Arrival:
 class Receiver:
     """Receives into slots of its own; what is in them is good until the next call."""
 
-    #: Slots whose packets can be taken together, from a number on that this divides.
+    #: Slots whose packets can be taken together.
     TOGETHER = 4
     #: As many of one slot at most: views are kept before it is known who sent them.
     EACH_MAX = ROWS // TOGETHER
@@ -81,9 +79,7 @@ class Receiver:
         block = bytearray(SLOTS * _STRIDE)
         self._view = memoryview(block)
         self._slots = np.frombuffer(block, np.uint8).reshape(SLOTS, _STRIDE)
-        self._words = self._slots[:, : 4 * WORDS].view(np.uint32)
         self._meta = np.zeros((SLOTS, _META), np.uint8)
-        self._told = self._meta.view(np.uint64)
         self._iov = np.zeros((SLOTS, 2), np.uint64)
         self._iov[:, 0] = self._slots.ctypes.data + _INDEX * np.uint64(_STRIDE)
         self._iov[:, 1] = _OCTETS
@@ -97,8 +93,9 @@ class Receiver:
         fresh[:, _CONTROL_LENGTH] = _CONTROL
         self._fresh = fresh
         self._headers = fresh.copy()
+        self._heads = self._headers.view(np.uint8)[:, 8 * _CONTROL_LENGTH :]
         self._address = self._headers.ctypes.data
-        self._views: LastUsed[Arrived] = LastUsed(_SIZES_MAX * 2)
+        self._views: LastUsed[Rows] = LastUsed(_SIZES_MAX * 2)
         self._used = 0
 
     def receive(self, descriptor: int) -> int:
@@ -120,46 +117,51 @@ class Receiver:
         control = min(int(self._headers[slot, _CONTROL_LENGTH]), _CONTROL)
         return _arrival(self._meta[slot, : _NAME + control].tobytes())
 
-    def runs(self, number: int, words: slice) -> Iterator[tuple[int, int]]:
+    def runs(self, number: int, octets: slice) -> Iterator[tuple[int, int]]:
         """The slots of packets that came one after the other and are alike: first, and one behind the last.
 
-        Alike are their lengths, senders, control messages, the first octet, and some of the first `WORDS` words.
+        Alike are their lengths, senders, control messages, the first octet, and some others.
         """
         if number < _RUN_LEAST and int(self._headers[:number, _LENGTH].max(initial=0)) < _LARGE:
             yield from ((slot, slot + 1) for slot in range(number))
             return
-        parts = self._headers[:number, _CONTROL_LENGTH:], self._told[:number], self._words[:number, words]
-        first_octets = self._slots[:number, 0]
-        if not any(np.count_nonzero(part[1:] != part[:-1]) for part in (*parts, first_octets)):
-            yield 0, number
-            return
-        breaks = first_octets[1:] != first_octets[:-1]
-        for part in parts:
-            breaks |= (part[1:] != part[:-1]).any(axis=1)
+        alike = np.concatenate(
+            (
+                self._heads[:number],
+                self._meta[:number],
+                self._slots[:number, :1],
+                self._slots[:number, octets],
+            ),
+            axis=1,
+        )
         start = 0
-        for end in [*(np.flatnonzero(breaks) + 1).tolist(), number]:
-            yield start, end
-            start = end
+        before: tuple[bytes] | None = None
+        for slot, each in enumerate(iter_unpack(f"{alike.shape[1]}s", alike.tobytes())):
+            if each != before:
+                if slot:
+                    yield start, slot
+                start, before = slot, each
+        yield start, number
 
-    def rows(self, start: int, octets: int) -> Arrived:
+    def rows(self, start: int, octets: int) -> Rows:
         """All slots, a row each, from the octet `start` of each packet on."""
         return self._kept(0, SLOTS, start, octets, 1)
 
-    def inside(self, slot: int, octets: int) -> Arrived:
+    def inside(self, slot: int, octets: int) -> Rows:
         """The packets of one size that came as one, a row each."""
         return self._kept(slot, 1, 0, octets, min(_OCTETS // octets, ROWS))
 
-    def together(self, slot: int, octets: int, each: int) -> Arrived:
-        """Those of `TOGETHER` slots, in each of which so many came as one."""
-        return self._kept(slot, self.TOGETHER, 0, octets, each)
+    def together(self, slot: int, octets: int, each: int) -> Rows:
+        """Those of `TOGETHER` slots from this one on, in each of which so many came as one."""
+        return self._kept(slot, min(self.TOGETHER, SLOTS - slot), 0, octets, each)
 
-    def _kept(self, slot: int, slots: int, start: int, octets: int, each: int) -> Arrived:
-        def make() -> Arrived:
+    def _kept(self, slot: int, slots: int, start: int, octets: int, each: int) -> Rows:
+        def make() -> Rows:
             end = start + each * octets
             groups = self._slots[slot : slot + slots, start:end].reshape(slots, each, octets)
             firsts = range(slot * _STRIDE + start, (slot + slots) * _STRIDE, _STRIDE)
             places = [at for first in firsts for at in range(first, first + each * octets, octets)]
-            return Arrived(groups, [self._view[place : place + octets] for place in places])
+            return Rows(groups, [self._view[place : place + octets] for place in places])
 
         return self._views.get((slot, slots, start, octets, each), make)
 

@@ -34,11 +34,11 @@ _SOL_RAW, _ICMP_FILTER = 255, 1
 _ICMP_OTHERS = 0xFFFFFFFF & ~(1 << 3)
 
 
-#: Words of 4 octets that are the same in a run. Of a raw packet: source, destination, and where ESP has its SPI.
-_ADDRESSES = slice(3, 6)
+#: Octets that are the same in a run. Of a raw packet: source, destination, and where ESP has its SPI.
+_ADDRESSES = slice(12, 24)
 _RUN_OCTETS_MIN = 28
 _NO_OPTIONS = 0x45
-_SPI = slice(0, 1)
+_SPI = slice(0, 4)
 
 Receive: TypeAlias = Callable[[bytes, bytes, memoryview, float], Received | None]
 
@@ -241,7 +241,8 @@ class Wire:
                 continue
             slot = first
             while slot < end:
-                group_end = min(end, slot - slot % receiver.TOGETHER + receiver.TOGETHER)
+                groups = (end - slot + receiver.TOGETHER - 1) // receiver.TOGETHER
+                group_end = slot + (end - slot) // groups
                 if not self._groups_from_udp(many, slot, group_end, size, local, peer, port, now):
                     for each in range(slot, group_end):
                         self._segments_from_udp(many, each, size, local, peer, port, now)
@@ -257,11 +258,9 @@ class Wire:
             return False
         if size < udp_4500.ESP_MIN or not udp_4500.is_esp(packet):
             return False
-        before = slot % many.receiver.TOGETHER
-        arrived = many.receiver.together(slot - before, size, each)
-        first = before * each
-        last = first + (end - slot) * each
-        run = many.rules.receive_esp(peer, local, arrived, first, last, now, (udp_4500.NAT_T_PORT, port))
+        arrived = many.receiver.together(slot, size, each)
+        ports = udp_4500.NAT_T_PORT, port
+        run = many.rules.receive_esp(peer, local, arrived, 0, (end - slot) * each, now, ports)
         return self._take_run(run, local)
 
     def _segments_from_udp(
