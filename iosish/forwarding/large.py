@@ -16,7 +16,7 @@ import numpy as np
 from iosish.forwarding import ipv4
 from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.segments import ACK, CWR, FIN, PSH, Large
-from iosish.ipsec.rows import ROWS, Section
+from iosish.ipsec.rows import ROWS, Section, same_headers, uniform
 
 Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 Words: TypeAlias = "np.ndarray[Any, np.dtype[np.uint32]]"
@@ -129,16 +129,7 @@ def same_way(frames: Matrix, start: int, first: bytes) -> bool:
 
     All before them is the same, and their header but for identification and checksum.
     """
-    mask = _same_way(start, ipv4.header_size(first))
-    heads = frames[:, : len(mask)]
-    return not np.count_nonzero((heads ^ heads[0]) & mask)
-
-
-@lru_cache(64)
-def _same_way(start: int, ip_header: int) -> Any:
-    mask = np.full(start + ip_header, 0xFF, np.uint8)
-    mask[start + 4 : start + 6] = mask[start + 10 : start + 12] = 0
-    return mask
+    return uniform(frames[:, :start]) and same_headers(frames[:, start : start + ipv4.header_size(first)])
 
 
 def _headers(packet: bytes, ip_header: int) -> int:

@@ -6,7 +6,7 @@ leaves. Both count alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -86,8 +86,11 @@ class LargeOut:
         full = self._write(buffers.inside, header, packets, large)
         last = b"" if full == large.number else header + segments.one(packets[0], large, full)
         self._count(state, target, packets, large, len(header), now)
-        run = Run(target, state.tos(gre.IPV4, packets[0]), state.tunnel.ttl, df, (), (), size, ipv4.GRE, None)
-        return _runs(run, buffers, len(packets), full, last)
+        tos, ttl = state.tos(gre.IPV4, packets[0]), state.tunnel.ttl
+        return [
+            Run(target, tos, ttl, df, frames, blocks, size, ipv4.GRE, None)
+            for frames, blocks in _parts(buffers, len(packets), full, last)
+        ]
 
     def _protected(
         self,
@@ -117,8 +120,11 @@ class LargeOut:
         if not sa.carried:
             self._protection.carried(sa)
         self._count(state, target, packets, large, len(header), now)
-        run = Run(sa.peer, tos, ttl, sa.outer_df[df], (), (), buffers.size, sa.protocol, sa.udp_ports)
-        return _runs(run, buffers, len(packets), full, last)
+        outer_df = sa.outer_df[df]
+        return [
+            Run(sa.peer, tos, ttl, outer_df, frames, blocks, buffers.size, sa.protocol, sa.udp_ports)
+            for frames, blocks in _parts(buffers, len(packets), full, last)
+        ]
 
     def _write(self, inside: Matrix, header: bytes, packets: Sequence[memoryview], large: Large) -> int:
         """Write GRE packets into the first rows of a matrix: of so many segments of each, those of full size."""
@@ -158,13 +164,11 @@ def _alike(packets: Sequence[memoryview], ip_header: int) -> int:
     return number
 
 
-def _runs(common: Run, buffers: Sealing | _ClearRows, many: int, full: int, last: bytes) -> list[Run]:
-    """The rows that were written for so many large packets, `full` of each, and a shorter one after them."""
-    runs = []
+def _parts(
+    buffers: Sealing | _ClearRows, many: int, full: int, last: bytes
+) -> Iterator[tuple[Sequence[Packet], Sequence[Packet]]]:
+    """For each of so many large packets its rows, `full` of them: frames, and blocks. A shorter one may come after."""
+    size = buffers.size
     for at in range(0, many * full, full):
-        frames: Sequence[Packet] = buffers.frames[at : at + full]
-        blocks: Sequence[Packet] = [buffers.block[at * buffers.size : (at + full) * buffers.size]]
-        if last:
-            frames, blocks = [*frames, last], [*blocks, last]
-        runs.append(common._replace(frames=frames, blocks=blocks))
-    return runs
+        frames, blocks = buffers.frames[at : at + full], [buffers.block[at * size : (at + full) * size]]
+        yield ([*frames, last], [*blocks, last]) if last else (frames, blocks)

@@ -307,19 +307,25 @@ def open_rows(sa: InboundSa, arrived: Rows, first: int, end: int, now: float) ->
     part = sa.inside(opened.rows[0].tobytes())
     if part is None:
         return None
-    tails = opened.octets(0, number, part.padding, opened.size)
-    if np.count_nonzero(tails != tails[0]):
+    if not uniform(opened.octets(0, number, part.padding, opened.size)):
         return None
     if sa.tunnel is not None:
         inner = opened.octets(0, number, part.start - 20, part.start)
-        if ((inner ^ inner[0]) & _INNER_FIXED).any() or (_header_sums(inner) % 0xFFFF).any():
+        if not same_headers(inner) or (_header_sums(inner) % 0xFFFF).any():
             return None
     sa.took(lowest, number, part.octets, now)
     return Section(opened, 0, number, part.start, part.end)
 
 
-#: What is the same in all headers of tunnel mode: all but identification and checksum.
-_INNER_FIXED = np.array([0xFF] * 4 + [0] * 2 + [0xFF] * 4 + [0] * 2 + [0xFF] * 8, np.uint8)
+def uniform(rows: Matrix) -> bool:
+    """Whether all rows are the same."""
+    first: bytes = rows[0].tobytes()
+    return bool(rows.tobytes() == first * len(rows))
+
+
+def same_headers(headers: Matrix) -> bool:
+    """Whether IPv4 headers are the same, but for identifications and checksums."""
+    return uniform(headers[:, :4]) and uniform(headers[:, 6:10]) and uniform(headers[:, 12:])
 
 
 def _header_sums(headers: Matrix) -> Any:

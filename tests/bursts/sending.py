@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from random import Random
@@ -25,7 +25,7 @@ from iosish.plane.user.fast import Fast
 from tests.bursts import assert_same
 from tests.bursts.ends import NOW, at_now
 from tests.bursts.receiving import TRANSFORMS
-from tests.bursts.stretches import CWR, ECE, FAR, FIN, GROUP, NEAR, PSH, RST, SYN, URG, Segment
+from tests.bursts.stretches import ACK, CWR, ECE, FAR, FIN, GROUP, NEAR, PSH, RST, SYN, URG, Segment
 from tests.bursts.taps import cut, superpacket
 from tests.ipsec.associations import HUB, SPOKE, outbound
 
@@ -84,11 +84,12 @@ class Mouth:
         for end in self._ends:
             end.close()
 
-    def take(self, frames: Iterable[bytes]) -> None:
+    def take(self, frames: Sequence[bytes], at_once: int = 1) -> None:
         descriptor = self._loop._taps[self._tunnel]
         with at_now():
-            for frame in frames:
-                self._ends[5].send(frame)
+            for start in range(0, len(frames), at_once):
+                for frame in frames[start : start + at_once]:
+                    self._ends[5].send(frame)
                 self._loop._from_tap(descriptor, self._tunnel)
 
     def state(self) -> Mapping[str, Any]:
@@ -114,32 +115,49 @@ class Frames:
     sas: list[SecurityAssociation]
     frames: list[bytes]
     finished: list[bytes] | None = field(repr=False)
+    at_once: int = 1
 
 
 @st.composite
-def _large(draw: st.DrawFn) -> bytes:
-    """A TCP packet to be cut, as the kernel gives it."""
+def _large(draw: st.DrawFn) -> list[bytes]:
+    """TCP packets to be cut, as the kernel gives them: one, or some of a stream, of which one may be different."""
     random = Random(draw(st.integers(0, 1 << 32)))
     segment = draw(st.sampled_from((1, 7, 500, 1199, 1348, 1360)))
-    number = draw(st.integers(2, 44))
+    many = draw(st.sampled_from((1, 1, 1, 2, 6)))
+    number = draw(st.integers(2, 44 if many == 1 else 9))
+    last = draw(st.sampled_from((segment, segment, 1, (segment + 1) // 2)))
     packet = Segment(
         draw(st.sampled_from((5, (1 << 32) - 700))),
-        random.randbytes((number - 1) * segment + draw(st.sampled_from((1, segment, (segment + 1) // 2)))),
+        random.randbytes((number - 1) * segment + last),
         draw(st.sampled_from((5, 0xFFF0))),
         source=FAR,
         destination=NEAR,
     )
-    packet.flags |= draw(st.sampled_from((0, 0, PSH, FIN | PSH, CWR, CWR | ECE | PSH, SYN, RST, URG, URG | PSH)))
-    packet.urgent = draw(st.sampled_from((0, 1, segment + 1)))
     packet.options = draw(st.sampled_from((b"", b"\x01\x01\x08\x0a" + bytes(8), b"\x02\x04\x05\xb4")))
     packet.ip_options = draw(st.sampled_from((b"", b"", b"\x01\x01\x01\x00")))
     packet.fragment = draw(st.sampled_from((ipv4.DF, ipv4.DF, 0)))
     packet.tos = draw(st.sampled_from((0, 0xB8)))
-    return superpacket(ETHERNET["known"], packet.octets(), segment, draw(st.booleans()))
+    congestion = draw(st.booleans())
+    packets = []
+    for _ in range(many):
+        flags = draw(st.sampled_from((0, 0, 0, PSH, PSH, FIN | PSH, CWR, CWR | ECE | PSH, SYN, RST, URG, URG | PSH)))
+        packet = replace(packet, flags=ACK | flags, urgent=draw(st.sampled_from((0, 1, segment + 1))))
+        if many > 1 and draw(st.integers(0, 9)) == 0:
+            change: Any = draw(st.sampled_from(({"tos": 0x20}, {"fragment": 0}, {"options": b"\x01" * 8})))
+            packet = replace(packet, **change)
+        packets.append(superpacket(ETHERNET["known"], packet.octets(), segment, congestion))
+        payload = random.randbytes(len(packet.payload))
+        packet = replace(
+            packet,
+            sequence=packet.sequence + len(payload),
+            payload=payload,
+            identification=(packet.identification + number) & 0xFFFF,
+        )
+    return packets
 
 
 @st.composite
-def _single(draw: st.DrawFn) -> bytes:
+def _single(draw: st.DrawFn) -> list[bytes]:
     """A packet that is whole; its checksum may be left to do."""
     to = draw(st.sampled_from(sorted(ETHERNET)))
     packet = Segment(1, bytes(draw(st.integers(0, 1500))), 1, source=FAR, destination=GROUP if to == "group" else NEAR)
@@ -147,8 +165,8 @@ def _single(draw: st.DrawFn) -> bytes:
     packet.options = draw(st.sampled_from((b"", b"\x02\x04\x05\xb4")))
     packet.fragment = draw(st.sampled_from((ipv4.DF, 0)))
     if draw(st.booleans()) or to not in ("known", "unknown"):
-        return bytes(10) + ETHERNET[to] + packet.octets()
-    return superpacket(ETHERNET[to], packet.octets(), 0, False)
+        return [bytes(10) + ETHERNET[to] + packet.octets()]
+    return [superpacket(ETHERNET[to], packet.octets(), 0, False)]
 
 
 @st.composite
@@ -161,7 +179,8 @@ def _spoilt(draw: st.DrawFn, frame: bytes) -> bytes:
 
 @st.composite
 def tap_frames(draw: st.DrawFn) -> Frames:
-    frames = draw(st.lists(st.one_of(_large(), _large(), _single()), min_size=1, max_size=6))
+    trains = draw(st.lists(st.one_of(_large(), _large(), _single()), min_size=1, max_size=6))
+    frames = [frame for train in trains for frame in train]
     finished: list[bytes] | None = [bytes(10) + frame[10:24] + packet for frame in frames for packet in cut(frame)]
     if draw(st.integers(0, 3)) == 0:
         at = draw(st.integers(0, len(frames) - 1))
@@ -186,7 +205,7 @@ def tap_frames(draw: st.DrawFn) -> Frames:
                 hard_octets=draw(st.sampled_from((None, None, 60_000))),
             )
         ][: draw(st.sampled_from((1, 1, 1, 0)))]
-    return Frames(replace(TUNNEL, **changes), sas, frames, finished)
+    return Frames(replace(TUNNEL, **changes), sas, frames, finished, draw(st.sampled_from((1, 3, 20))))
 
 
 def check(frames: Frames) -> tuple[int, int]:
@@ -194,8 +213,8 @@ def check(frames: Frames) -> tuple[int, int]:
     mouths = [Mouth(frames.tunnel, frames.sas, many=many) for many in (True, False, False)]
     try:
         many, one_by_one, kernel = mouths
-        many.take(frames.frames)
-        one_by_one.take(frames.frames)
+        many.take(frames.frames, frames.at_once)
+        one_by_one.take(frames.frames, frames.at_once)
         states = [many.state(), one_by_one.state()]
         if frames.finished is not None:
             kernel.take(frames.finished)
