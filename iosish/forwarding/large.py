@@ -187,18 +187,18 @@ def join(section: Section) -> Iterator[Joined | Matrix]:
         head = packets[start, :headers].tobytes()
         # The others of them are as right as the first.
         plain = head[ip_header + 12] == first[ip_header + 12] and head[ip_header + 13] & ~PSH == ACK
-        if end - start < 2 or not plain or not ipv4.checksum_right(head[:ip_header]):
-            yield from packets[start:end]
-            start = end
+        most = at_most if plain and ipv4.checksum_right(head[:ip_header]) else 1
         while start < end:
-            stop = min(end, start + at_most)
+            stop = min(end, start + most)
             if stop - start < 2:
                 yield packets[start]
             else:
                 flags = int(packets[stop - 1, ip_header + 13])
-                joined = _joined_head(packets[start, :headers].tobytes(), ip_header, segment, stop - start, flags)
+                joined = _joined_head(head, ip_header, segment, stop - start, flags)
                 yield Joined(joined, ip_header, segment, section.views(start, stop, headers))
             start = stop
+            if most > 1 and start < end:
+                head = packets[start, :headers].tobytes()
 
 
 def _joined_head(first: bytes, ip_header: int, segment: int, number: int, flags: int) -> bytes:

@@ -49,6 +49,7 @@ class Ear:
         self.heard: list[Any] = []
         self.joined = 0
         self._fast = Fast(self.rules)
+        self._fast.many.receiver.LEAST = 2  # as many at once as can be, so that what is drawn may be small
         self._raw: dict[int, socket.socket] = {}
         self._ends: list[socket.socket] = []
         self._sources = Sources()

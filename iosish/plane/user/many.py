@@ -24,8 +24,8 @@ _OCTETS = 65536
 _STRIDE = _OCTETS + 17 * 64
 _NAME, _CONTROL = 16, 64
 _META = _NAME + _CONTROL
-#: Fewer packets than that, if all are smaller than that, are sooner done one by one than compared.
-_RUN_LEAST, _LARGE = 4, 4096
+#: Several packets that came as one are longer than most others.
+_LARGE = 4096
 #: Sizes that views are kept for.
 _SIZES_MAX = 64
 
@@ -70,6 +70,8 @@ def _arrival(told: bytes) -> Arrival:
 class Receiver:
     """Receives into slots of its own; what is in them is good until the next call."""
 
+    #: Fewer packets than that are sooner done one by one: together they cost as much as so many, and a little each.
+    LEAST = 8
     #: Slots whose packets can be taken together.
     TOGETHER = 4
     #: As many of one slot at most: views are kept before it is known who sent them.
@@ -122,7 +124,7 @@ class Receiver:
 
         Alike are their lengths, senders, control messages, the first octet, and some others.
         """
-        if number < _RUN_LEAST and int(self._headers[:number, _LENGTH].max(initial=0)) < _LARGE:
+        if number < self.LEAST and int(self._headers[:number, _LENGTH].max(initial=0)) < _LARGE:
             yield from ((slot, slot + 1) for slot in range(number))
             return
         alike = np.concatenate(

@@ -161,7 +161,7 @@ class Wire:
         except OSError:
             return
         for first, end in many.receiver.runs(number, _ADDRESSES):
-            if end - first > 1 and self._run_from_raw(many, first, end, raw is self._gre, now):
+            if end - first >= many.receiver.LEAST and self._run_from_raw(many, first, end, raw is self._gre, now):
                 continue
             for slot in range(first, end):
                 self._one_from_raw(many.receiver.packet(slot), receive, now)
@@ -231,7 +231,7 @@ class Wire:
             ports = udp_4500.NAT_T_PORT, port
             if not size:
                 packet = receiver.packet(first)
-                if end - first > 1 and udp_4500.is_esp(packet):
+                if end - first >= receiver.LEAST and udp_4500.is_esp(packet):
                     arrived = receiver.rows(0, len(packet))
                     run = many.rules.receive_esp(peer, local, arrived, first, end, now, ports)
                     if self._take_run(run, local):
@@ -254,13 +254,14 @@ class Wire:
         """Slots of datagrams that came as one, all full of those of `size` octets; False: nothing was done."""
         packet = many.receiver.packet(slot)
         each = len(packet) // size
-        if end - slot < 2 or each > many.receiver.EACH_MAX or len(packet) != each * size:
+        number = (end - slot) * each
+        if end - slot < 2 or number < many.receiver.LEAST or each > many.receiver.EACH_MAX:
             return False
-        if size < udp_4500.ESP_MIN or not udp_4500.is_esp(packet):
+        if len(packet) != each * size or size < udp_4500.ESP_MIN or not udp_4500.is_esp(packet):
             return False
         arrived = many.receiver.together(slot, size, each)
         ports = udp_4500.NAT_T_PORT, port
-        run = many.rules.receive_esp(peer, local, arrived, 0, (end - slot) * each, now, ports)
+        run = many.rules.receive_esp(peer, local, arrived, 0, number, now, ports)
         return self._take_run(run, local)
 
     def _segments_from_udp(
@@ -269,18 +270,13 @@ class Wire:
         """Datagrams that came as one, of `size` octets each; the last one may be shorter."""
         packet = many.receiver.packet(slot)
         taken = 0
-        if size >= udp_4500.ESP_MIN and udp_4500.is_esp(packet):
+        if len(packet) // size >= many.receiver.LEAST and size >= udp_4500.ESP_MIN and udp_4500.is_esp(packet):
             arrived = many.receiver.inside(slot, size)
-            while len(packet) - taken >= 2 * size:
-                first = taken // size
-                end = min(len(packet) // size, len(arrived.rows))
-                if end - first < 2:
-                    break
-                run = many.rules.receive_esp(peer, local, arrived, first, end, now, (udp_4500.NAT_T_PORT, port))
-                if not self._take_run(run, local):
-                    break
+            end = min(len(packet) // size, len(arrived.rows))
+            run = many.rules.receive_esp(peer, local, arrived, 0, end, now, (udp_4500.NAT_T_PORT, port))
+            if self._take_run(run, local):
                 taken = end * size
-        for at in range(taken, len(packet), max(1, size)):
+        for at in range(taken, len(packet), size):
             self._one_from_udp(packet[at : at + size], local, peer, port, now)
 
     def _one_from_udp(self, data: memoryview, local: bytes, peer: bytes, port: int, now: float) -> None:
