@@ -20,8 +20,8 @@ from iosish.ipsec.esp import InboundSa, OutboundSa
 
 Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 
-#: Packets that are sealed or opened at once: what four large packets are cut into with an MSS of 1400.
-ROWS = 192
+#: Packets that are sealed or opened at once: what six large packets are cut into with an MSS of 1400.
+ROWS = 272
 #: Sizes that buffers are kept for; those of the last ones used.
 SIZES_MAX = 8
 

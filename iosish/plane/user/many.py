@@ -73,7 +73,7 @@ class Receiver:
     #: Fewer packets than that are sooner done one by one: together they cost as much as so many, and a little each.
     LEAST = 8
     #: Slots whose packets can be taken together.
-    TOGETHER = 4
+    TOGETHER = 6
     #: As many of one slot at most: views are kept before it is known who sent them.
     EACH_MAX = ROWS // TOGETHER
 
