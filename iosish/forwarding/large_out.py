@@ -20,9 +20,6 @@ from iosish.ipsec import rows
 from iosish.ipsec.esp import OutboundSa
 from iosish.ipsec.rows import ROWS, LastUsed, Sealing
 
-#: Layouts and numbers of segments that views are kept for.
-LAYOUTS_MAX = 128
-
 
 class _ClearRows:
     """Buffers for GRE in the clear."""
@@ -30,6 +27,7 @@ class _ClearRows:
     def __init__(self, octets: int) -> None:
         block = bytearray(ROWS * octets)
         self.size = octets
+        self.layouts: LastUsed[SegmentRows] = LastUsed(rows.LAYOUTS_MAX)
         self.block = memoryview(block)
         self.frames = [self.block[at : at + octets] for at in range(0, len(block), octets)]
         self.inside: Matrix = np.frombuffer(block, np.uint8).reshape(ROWS, octets)
@@ -43,7 +41,6 @@ class LargeOut:
         self._tunnels = rules.tunnels
         self._protection = rules.protection
         self._clear: LastUsed[_ClearRows] = LastUsed(rows.SIZES_MAX)
-        self._layouts: LastUsed[SegmentRows] = LastUsed(LAYOUTS_MAX)
 
     def transmit(
         self, tunnel: str, adjacency: int, packets: Sequence[memoryview], segment: int, now: float
@@ -83,7 +80,7 @@ class LargeOut:
         header = state.headers[gre.IPV4]
         size = len(header) + large.headers + large.segment
         buffers = self._clear.get(size, lambda: _ClearRows(size))
-        full = self._write(buffers.inside, header, packets, large)
+        full = _write(buffers, header, packets, large)
         last = b"" if full == large.number else header + segments.one(packets[0], large, full)
         self._count(state, target, packets, large, len(header), now)
         tos, ttl = state.tos(gre.IPV4, packets[0]), state.tunnel.ttl
@@ -110,7 +107,7 @@ class LargeOut:
         df = ipv4.has_df(packets[0]) and settings.path_mtu_discovery
         tos, ttl = state.tos(gre.IPV4, packets[0]), settings.ttl
         buffers = rows.sealing(sa, octets)
-        full = self._write(buffers.inside, header, packets, large)
+        full = _write(buffers, header, packets, large)
         buffers.seal(sa, len(packets) * full, tos, ttl, df, now)
         last = b""
         if full < large.number:
@@ -125,15 +122,6 @@ class LargeOut:
             Run(sa.peer, tos, ttl, outer_df, frames, blocks, buffers.size, sa.protocol, sa.udp_ports)
             for frames, blocks in _parts(buffers, len(packets), full, last)
         ]
-
-    def _write(self, inside: Matrix, header: bytes, packets: Sequence[memoryview], large: Large) -> int:
-        """Write GRE packets into the first rows of a matrix: of so many segments of each, those of full size."""
-        full = large.number if large.last == large.segment else large.number - 1
-        many = len(packets)
-        key = id(inside), len(header), large.ip_header, large.headers, large.segment, full, many
-        layout = self._layouts.get(key, lambda: SegmentRows(inside, len(header), large, full, many))
-        layout.fill(header, packets, large)
-        return full
 
     def _count(
         self,
@@ -162,6 +150,16 @@ def _alike(packets: Sequence[memoryview], ip_header: int) -> int:
             break
         number += 1
     return number
+
+
+def _write(buffers: Sealing | _ClearRows, header: bytes, packets: Sequence[memoryview], large: Large) -> int:
+    """Write GRE packets into the first rows: of so many segments of each packet, those of full size."""
+    full = large.number if large.last == large.segment else large.number - 1
+    start, many = len(header), len(packets)
+    key = start, large.ip_header, large.headers, large.segment, full, many
+    layout = buffers.layouts.get(key, lambda: SegmentRows(buffers.inside, start, large, full, many))
+    layout.fill(header, packets, large)
+    return full
 
 
 def _parts(

@@ -24,6 +24,8 @@ Matrix: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 ROWS = 272
 #: Sizes that buffers are kept for; those of the last ones used.
 SIZES_MAX = 8
+#: Ways to write packets of one size that are kept.
+LAYOUTS_MAX = 64
 
 _INDEX = np.arange(ROWS, dtype=np.uint32)
 _NONCE = 12
@@ -59,6 +61,7 @@ class Sealing:
     """Packets of one size on their way through associations of one kind.
 
     `inside` is where the GRE packets are written, a row each; `frames` the sealed ones, `block` all of them in a row.
+    `layouts` is for what who writes has worked out for these buffers; it ends with them.
     """
 
     def __init__(self, sa: OutboundSa, octets: int) -> None:
@@ -70,6 +73,7 @@ class Sealing:
         plain = self._prefix + self._octets + len(sa.trailer(self._octets))
         size = HEADER_OCTETS + (self._iv if self._aead else 0) + plain + self._icv
         self.size = size
+        self.layouts: LastUsed[Any] = LastUsed(LAYOUTS_MAX)
         # Some ciphers want a block more than they write.
         plain_block, self._cipher_block = bytearray(ROWS * plain), bytearray(ROWS * plain + 16)
         frame_block = bytearray(ROWS * size)

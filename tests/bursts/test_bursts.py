@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from iosish.forwarding import gre, ipv4
 from iosish.ipsec.esp import OutboundSa
+from iosish.ipsec.rows import SIZES_MAX
 from iosish.ipsec.transforms import Mode, Transform
 from tests.bursts import sending
 from tests.bursts.ends import PEER, US, raw_packets
@@ -131,3 +132,16 @@ def test_several_large_datagrams_are_opened_together_and_those_of_a_gap_apart(
     packets, large = check(Burst(replace(TUNNEL, crypto_map=sa.crypto_map), [sa], ipv4.UDP, runs))
     # A sender numbers what it sends together in a row: where that is broken, each is looked at by itself.
     assert (packets, large) == {None: (50, 5), 0: (49, 5)}.get(lost, (49, 4))
+
+
+@pytest.mark.parametrize("crypto_map", [None, sending.TAG])
+def test_buffers_of_many_sizes_in_turn_are_never_taken_for_each_other(crypto_map: str | None) -> None:
+    """One size more than buffers are kept for: what was worked out for those that are gone is not for new ones."""
+    frames, finished = [], []
+    for turn, segment in enumerate([*range(600, 601 + SIZES_MAX)] * 4):
+        large = Segment(turn, bytes([turn % 251]) * 4 * segment, turn, source=FAR, destination=NEAR)
+        frames.append(superpacket(sending.ETHERNET["known"], large.octets(), segment, False))
+        finished += [bytes(10) + frames[-1][10:24] + packet for packet in cut(frames[-1])]
+    sas = [] if crypto_map is None else [outbound(GCM)]
+    tunnel = replace(sending.TUNNEL, crypto_map=crypto_map)
+    assert sending.check(sending.Frames(tunnel, sas, frames, finished)) == (len(finished), len(frames))
