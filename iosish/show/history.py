@@ -1,4 +1,4 @@
-"""`show history`: what was typed in this session, oldest first."""
+"""`show history`: what was typed at this terminal, oldest first."""
 
 from __future__ import annotations
 

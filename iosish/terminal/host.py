@@ -72,7 +72,7 @@ class Host(Protocol):
         """Whether the running-config differs from what was saved."""
 
     def reload(self, by: str, reason: str) -> None:
-        """Restart the router from its startup-config, as soon as the output of this session is out."""
+        """Restart the router from its startup-config, as soon as this terminal's output is out."""
 
     def plan_reload(self, planned: PlannedReload) -> None:
         """Reload later, in the place of what was planned before; all terminals are warned."""
