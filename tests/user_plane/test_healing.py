@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -16,9 +17,10 @@ from iosish.desired import Desired, KernelRoute, Link, LinkKind
 from iosish.engine import LogEvent
 from iosish.forwarding.tables import Tunnel
 from iosish.plane.plan import LINK_STEPS, AddGuard, Device, Observed, SetMtu, Step, plan
-from iosish.plane.user import UserPlane, kernel
+from iosish.plane.user import UserPlane, kernel, settings
 from iosish.plane.user import plane as plane_module
 from iosish.plane.user.events import Concern
+from iosish.plane.user.settings import put
 from tests.user_plane.paper_kernel import PaperKernel
 
 CEILING_S = 10.0
@@ -58,6 +60,7 @@ class Faulty:
     def __init__(self) -> None:
         self.paper = PaperKernel(Device("Fa0-0", 2, False, False, 1500))
         self.refuses: Callable[[Step], bool] = lambda step: False
+        self.does: Callable[[Step], Awaitable[None]] = lambda step: asyncio.sleep(0)
         self.did: list[Step] = []
         self.looks = 0
 
@@ -71,7 +74,7 @@ class Faulty:
         return self.paper.observed()
 
     async def apply(self, step: Step) -> None:
-        await asyncio.sleep(0)
+        await self.does(step)
         if self.refuses(step):
             raise kernel.StepError(f"no {type(step).__name__}")
         self.paper.do(step)
@@ -269,6 +272,39 @@ def test_a_change_of_the_configuration_is_no_drift() -> None:
         assert bench.said() == []
 
     on_paper(change)
+
+
+def test_a_setting_that_a_step_has_yet_to_put_was_changed_by_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(settings, "put", put)
+    monkeypatch.setattr(settings, "_ROOT", str(tmp_path))
+    monkeypatch.setattr(plane_module, "SETTINGS_EVERY_S", 0.001)
+    setting = tmp_path / "ipv6/conf/Tunnel0/disable_ipv6"
+    setting.parent.mkdir(parents=True)
+
+    async def change_mtu(step: Step) -> None:
+        """From too little for IPv6: its settings are the kernel's own then, until they are put as well."""
+        if isinstance(step, SetMtu):
+            setting.write_text("0")
+            await asyncio.sleep(0.02)
+            setting.write_text("1")
+
+    async def drift(bench: Bench) -> None:
+        bench.kernel.does = change_mtu
+        await bench.reach(picture())
+        tender = asyncio.create_task(bench.plane._tend())
+        paper = bench.kernel.paper
+        paper.devices["Tunnel0"] = replace(paper.devices["Tunnel0"], mtu=1000)
+        bench.plane._look()
+        await bench.until(lambda: bench.said() != [])
+        assert [event.text for event in bench.said()] == ["Changed from outside and put back: MTU 1400 of Tunnel0"]
+        setting.write_text("0")
+        await bench.until(lambda: setting.read_text() == "1")
+        assert bench.said()[-1].text == "Changed from outside and put back: setting ipv6.conf.Tunnel0.disable_ipv6"
+        tender.cancel()
+
+    on_paper(drift)
 
 
 def test_a_fight_is_told_once_and_fought_with_patience() -> None:

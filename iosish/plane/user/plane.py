@@ -95,6 +95,7 @@ class UserPlane:
         self._retries = Patience(0, RETRY_FIRST_S, RETRY_MOST_S, CALM_S)
         self._again_at = math.inf
         self._wanted = asyncio.Event()
+        self._changing = asyncio.Lock()
         self._asked = True
         self._stale = True
         self._settled = asyncio.Event()
@@ -295,7 +296,8 @@ class UserPlane:
             desired = self._desired
             held, self._held = self._held, []  # what comes from now on may wait for a later picture
             try:
-                await self._reach(desired)
+                async with self._changing:
+                    await self._reach(desired)
                 if desired is not self._unasked:
                     self._forward()
             except Exception as error:  # of our own making: told, and tried again, for the router must go on
@@ -532,19 +534,23 @@ class UserPlane:
         waiting: deque[tuple[str, LinkKind]] = deque()
         while True:
             await asyncio.sleep(SETTINGS_EVERY_S)
-            if not waiting:
-                links = self._desired.links.values()
-                waiting.extend((self._devices[link.name], link.kind) for link in links if link.name in self._devices)
-            wanted = dict(settings.NAMESPACE)
-            if self._forwarding:
-                wanted.update(settings.FORWARDING)
-            for _ in range(min(len(waiting), SETTINGS_OF)):
-                device, kind = waiting.popleft()
-                if device in self._owned_devices:
-                    wanted.update(settings.of_device(device, kind))
-            now = self._loop.time()
-            wanted = {path: value for path, value in wanted.items() if self._healing.setting_ready_at(path) <= now}
-            self._healing.done_settings(settings.put(wanted), now)
+            async with self._changing:  # what a step makes anew has the kernel's own settings for a moment
+                self._tend_some(waiting)
+
+    def _tend_some(self, waiting: deque[tuple[str, LinkKind]]) -> None:
+        if not waiting:
+            links = self._desired.links.values()
+            waiting.extend((self._devices[link.name], link.kind) for link in links if link.name in self._devices)
+        wanted = dict(settings.NAMESPACE)
+        if self._forwarding:
+            wanted.update(settings.FORWARDING)
+        for _ in range(min(len(waiting), SETTINGS_OF)):
+            device, kind = waiting.popleft()
+            if device in self._owned_devices:
+                wanted.update(settings.of_device(device, kind))
+        now = self._loop.time()
+        wanted = {path: value for path, value in wanted.items() if self._healing.setting_ready_at(path) <= now}
+        self._healing.done_settings(settings.put(wanted), now)
 
     def _owned(self) -> Owned:
         return Owned(
