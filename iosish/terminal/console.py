@@ -89,7 +89,7 @@ def _run_console(connection: socket.socket) -> int:
     handlers = {number: signal.signal(number, _stop) for number in signals}
     last = b"\n"
     try:
-        tty.setraw(0)
+        tty.setraw(0, termios.TCSADRAIN)  # what was typed ahead is not thrown away
         pipe = _Pipe(connection, 0, _header({"kind": "console", "columns": columns, "rows": rows, "folder": _folder()}))
         while not pipe.escaped and (data := pipe.step(ESCAPE)) is not None:
             _write_all(1, data)

@@ -251,6 +251,20 @@ def test_a_console_at_a_terminal_and_the_terminal_afterwards(running: Running) -
     os.close(slave)
 
 
+def test_what_was_typed_before_the_console_is_there_is_for_the_router(running: Running) -> None:
+    master, slave = pty.openpty()
+    os.write(master, b"show clock\rshow")
+    process = client(running.path, stdin=slave, stdout=slave, stderr=slave)
+    try:
+        data = read_until(master, b"R1>show clock")
+        read_until(master, b"R1>show", data.partition(b"R1>show clock")[2])
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+        os.close(slave)
+
+
 @pytest.mark.parametrize("how", ["escape", "SIGTERM", "SIGHUP", "SIGINT"])
 def test_the_terminal_is_put_back_however_the_console_ends(running: Running, how: str) -> None:
     master, slave = pty.openpty()
