@@ -41,7 +41,8 @@ OPEN = frozenset({Kind.INCOMPLETE, Kind.NEGATIVE})
 class Binding:
     """One protocol address. `nbma` is where its data goes: the NHS's while the entry is open, None if nowhere.
 
-    `detour` is the NHS's NBMA address by which the data goes while the peer itself has no SA.
+    `detour` is the NHS's NBMA address by which the data goes while the peer itself has no SA. `said_up`: the log has
+    called this client up.
     """
 
     address: IPv4Address
@@ -51,6 +52,7 @@ class Binding:
     expires_at: float | None = None
     changed_at: float | None = None
     up: bool = True
+    said_up: bool = False
     via: IPv4Address | None = None
     detour: IPv4Address | None = None
     unique: bool = False

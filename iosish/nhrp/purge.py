@@ -89,8 +89,7 @@ def obey(station: Station, datagram: Datagram, packet: Packet, body: Exchange, n
             if _entitled(binding, packet, datagram.peer):
                 station.forget(binding.address)
                 purge_requesters(station, binding)
-                if binding.kind is Kind.REGISTERED:
-                    station.client_changed(binding.address, binding.nbma, now, "External")
+                station.client_down(binding, now)
     if not body.flags & c.NO_REPLY:
         station.send(
             datagram.peer,

@@ -100,8 +100,8 @@ def _bind(
         station.await_sa(peer, now)
         text = f"NHRP: Adding Tunnel Endpoints (VPN: {protocol}, NBMA: {peer})"
         station.trace(debug.PROTOCOL, peer, (text,), protocol)
-        if known is None or known.kind is not Kind.REGISTERED:
-            station.client_changed(protocol, peer, now)
+        binding.said_up = known is not None and known.said_up
+        station.client_up(binding, now)
     binding.unique = unique
     binding.request_id = request_id
     binding.claimed_nbma = claimed if claimed != peer else None

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from iosish.engine import Datagram, DebugEvent, Event, LogEvent
 from iosish.nhrp import constants as c
 from iosish.nhrp import debug
-from iosish.nhrp.cache import Binding, Cache
+from iosish.nhrp.cache import Binding, Cache, Kind
 from iosish.nhrp.cie import Cie
 from iosish.nhrp.config import NhrpInterface
 from iosish.nhrp.debug import TYPE_NAMES
@@ -291,12 +291,24 @@ class Station:
         mnemonic = "NHRP_NHS_UP" if down is None else "NHRP_NHS_DOWN"
         self.node.log("DMVPN", 5, mnemonic, self._session("Server", address, nbma, down))
 
-    def client_changed(
-        self, address: IPv4Address, nbma: IPv4Address | None, now: float, down: str | None = None
-    ) -> None:
-        """The same about a client; one that flaps does not fill the log."""
-        mnemonic = "NHRP_NHC_UP" if down is None else "NHRP_NHC_DOWN"
-        self.node.log_about(address, now, "DMVPN", 5, mnemonic, self._session("Client", address, nbma, down))
+    def client_up(self, binding: Binding, now: float) -> None:
+        """`%DMVPN-5-NHRP_NHC_UP` of a client, once: as on IOS after the line that its crypto socket is up, although its
+        registration may come by the SA before we hear of that."""
+        if binding.said_up or binding.kind is not Kind.REGISTERED or binding.nbma is None:
+            return
+        if self.protection.passes(binding.nbma):
+            binding.said_up = True
+            self._client_changed("NHRP_NHC_UP", binding, now, None)
+
+    def client_down(self, binding: Binding, now: float) -> None:
+        """`%DMVPN-5-NHRP_NHC_DOWN` of a client that was called up."""
+        if binding.said_up:
+            self._client_changed("NHRP_NHC_DOWN", binding, now, "External")
+
+    def _client_changed(self, mnemonic: str, binding: Binding, now: float, down: str | None) -> None:
+        """One that flaps does not fill the log."""
+        text = self._session("Client", binding.address, binding.nbma, down)
+        self.node.log_about(binding.address, now, "DMVPN", 5, mnemonic, text)
 
     def _session(self, role: str, address: IPv4Address, nbma: IPv4Address | None, down: str | None) -> str:
         what = "UP" if down is None else f"DOWN, Reason: {down}(NHRP: no error)"

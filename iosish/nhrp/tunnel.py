@@ -84,8 +84,7 @@ class NhrpTunnel:
         station = self.station
         station.forget(binding.address)
         purge_requesters(station, binding)
-        if binding.kind is Kind.REGISTERED:
-            station.client_changed(binding.address, binding.nbma, now, "External")
+        station.client_down(binding, now)
 
     def clear_entries(self, address: IPv4Address | None, now: float) -> None:
         """Dynamic entries, or that of one address, go by command; a spoke registers again."""
@@ -142,6 +141,7 @@ class NhrpTunnel:
                 binding.changed_at = now
             if binding.kind in LEARNT:
                 self.resolver.steer(binding)
+            station.client_up(binding, now)
         if up:
             station.protection.awaited.discard(nbma)
             station.node.timers.cancel(station.key("security", nbma))

@@ -237,8 +237,27 @@ def test_the_hub_takes_what_came_by_an_sa_before_it_is_told_of_it() -> None:
         ("R2", "R1", "registration request"),
         ("R1", "R2", "registration reply"),
     ]
+    assert lines(link.events(1)) == []
     link.run(100)
     assert entry(hub, R2, link.now) is not None
+    # IOS says that a client is up after it said so of the crypto socket.
+    assert lines(link.events(1)) == [
+        "%DMVPN-5-NHRP_NHC_UP: Tunnel0: Next Hop Client : (Tunnel: 192.168.0.2 NBMA: 172.16.25.2 ) for "
+        "(Tunnel: 192.168.0.1 NBMA: 172.16.15.2) is UP"
+    ]
+
+
+def test_a_client_that_never_had_an_sa_is_called_neither_up_nor_down() -> None:
+    link = SecureLink()
+    link.responder_lag_s = 1000.0
+    hub = link.station(1)
+    link.station(2)
+    link.run(0.5)
+    assert entry(hub, R2, link.now) is not None
+    link.remove(nbma(2))
+    link.run(100)
+    assert entry(hub, R2, link.now) is None
+    assert lines(link.events(1)) == []
 
 
 def test_of_what_comes_by_an_sa_that_has_ended_only_a_purge_is_obeyed() -> None:

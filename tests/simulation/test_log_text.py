@@ -54,6 +54,15 @@ def test_a_spoke_comes_and_goes(classic: dict[str, str], read: Read) -> None:
     ]
 
 
+def test_a_protected_spoke_comes(read: Read) -> None:
+    lab = encrypted_lab.make(read)
+    lab.world.run_until(15.0)
+    assert [line for line in log(lab, "R1", DMVPN) if "172.16.25.2" in line] == [
+        "%DMVPN-5-CRYPTO_SS:  Tunnel0: local address : 172.16.15.2 remote address : 172.16.25.2 socket is UP",
+        f"%DMVPN-5-NHRP_NHC_UP: {CLIENT} UP",
+    ]
+
+
 def test_a_spoke_with_the_address_of_another_is_refused(classic: dict[str, str], read: Read) -> None:
     thief = "interface Tunnel0\n ip address 192.168.0.2 255.255.255.0\n"
     lab = make(classic, read, {"R3": thief})
