@@ -311,8 +311,9 @@ class Station:
         self.node.log_about(binding.address, now, "DMVPN", 5, mnemonic, text)
 
     def _session(self, role: str, address: IPv4Address, nbma: IPv4Address | None, down: str | None) -> str:
-        what = "UP" if down is None else f"DOWN, Reason: {down}(NHRP: no error)"
-        return (
-            f"{self.name}: Next Hop {role} : (Tunnel: {address} NBMA: {nbma} ) for "
-            f"(Tunnel: {self.address} NBMA: {self.config.nbma}) is {what}"
-        )
+        """With the blanks of IOS, which are others when one is up."""
+        far, near = f"(Tunnel: {address} NBMA: {nbma}", f"(Tunnel: {self.address} NBMA: {self.config.nbma})"
+        if down is not None:
+            return f"{self.name}: Next Hop {role} : {far} ) for {near} is DOWN, Reason: {down}(NHRP: no error)"
+        gap = "  " if role == "Server" else " "
+        return f"{self.name}: Next Hop {role} : {far}) for {near} is{gap}UP"

@@ -48,8 +48,8 @@ def test_registration_waits_for_the_sa_and_follows_it_at_once() -> None:
     assert frames[0].exchange.request_id == 1
     assert link.homeless == []
     assert lines(link.events(2)) == [
-        "%DMVPN-5-NHRP_NHS_UP: Tunnel0: Next Hop Server : (Tunnel: 192.168.0.1 NBMA: 172.16.15.2 ) for "
-        "(Tunnel: 192.168.0.2 NBMA: 172.16.25.2) is UP"
+        "%DMVPN-5-NHRP_NHS_UP: Tunnel0: Next Hop Server : (Tunnel: 192.168.0.1 NBMA: 172.16.15.2) for "
+        "(Tunnel: 192.168.0.2 NBMA: 172.16.25.2) is  UP"
     ]
     known = entry(hub, R2, link.now)
     assert known is not None and (known.secured, known.up) == (True, True)
@@ -99,7 +99,7 @@ def test_a_server_whose_sa_goes_is_down_and_registered_with_as_soon_as_it_is_bac
         ("R1", "R2", "registration reply"),
     ]
     assert entry(hub, R2, link.now) is not None
-    assert "is UP" in lines(link.events(2))[0]
+    assert "is  UP" in lines(link.events(2))[0]
 
 
 def test_an_sa_that_is_back_in_time_costs_no_client() -> None:
@@ -160,7 +160,7 @@ def test_a_silent_server_costs_its_sa_once_and_then_once_a_minute() -> None:
     assert link.frames(REQUEST)  # it is asked all the time
     link.lost = lambda sent: False
     link.run(5.5)
-    assert "is UP" in lines(link.events(2))[0]
+    assert "is  UP" in lines(link.events(2))[0]
     # The next outage is a new one.
     link.lost = lambda sent: True
     link.run(20)
@@ -242,7 +242,7 @@ def test_the_hub_takes_what_came_by_an_sa_before_it_is_told_of_it() -> None:
     assert entry(hub, R2, link.now) is not None
     # IOS says that a client is up after it said so of the crypto socket.
     assert lines(link.events(1)) == [
-        "%DMVPN-5-NHRP_NHC_UP: Tunnel0: Next Hop Client : (Tunnel: 192.168.0.2 NBMA: 172.16.25.2 ) for "
+        "%DMVPN-5-NHRP_NHC_UP: Tunnel0: Next Hop Client : (Tunnel: 192.168.0.2 NBMA: 172.16.25.2) for "
         "(Tunnel: 192.168.0.1 NBMA: 172.16.15.2) is UP"
     ]
 

@@ -65,8 +65,8 @@ def test_two_registrations_one_second_apart_each_answered() -> None:
     assert (state.role, state.nhs[0].status, state.nhs[0].requests_sent) == ("Spoke", "RE", 2)
     assert (state.nhs[0].request_id, state.nhs[0].acknowledged_id, state.nhs[0].pending) == (2, 2, False)
     assert lines(spoke.events()) == [
-        "%DMVPN-5-NHRP_NHS_UP: Tunnel0: Next Hop Server : (Tunnel: 192.168.0.1 NBMA: 172.16.15.2 ) for "
-        "(Tunnel: 192.168.0.2 NBMA: 172.16.25.2) is UP"
+        "%DMVPN-5-NHRP_NHS_UP: Tunnel0: Next Hop Server : (Tunnel: 192.168.0.1 NBMA: 172.16.15.2) for "
+        "(Tunnel: 192.168.0.2 NBMA: 172.16.25.2) is  UP"
     ]
 
 

@@ -12,9 +12,11 @@ from tests.simulation.test_cloud import make
 Read = Callable[[str], Config]
 
 EXPIRED = "External(NHRP: no error)"
-R1, R2 = "(Tunnel: 192.168.0.1 NBMA: 172.16.15.2 )", "(Tunnel: 192.168.0.2 NBMA: 172.16.25.2 )"
-CLIENT = f"Tunnel0: Next Hop Client : {R2} for (Tunnel: 192.168.0.1 NBMA: 172.16.15.2) is"
-SERVER = f"Tunnel0: Next Hop Server : {R1} for (Tunnel: 192.168.0.2 NBMA: 172.16.25.2) is"
+R1, R2 = "(Tunnel: 192.168.0.1 NBMA: 172.16.15.2", "(Tunnel: 192.168.0.2 NBMA: 172.16.25.2"
+CLIENT_UP = f"Tunnel0: Next Hop Client : {R2}) for {R1}) is UP"
+CLIENT_DOWN = f"Tunnel0: Next Hop Client : {R2} ) for {R1}) is DOWN"
+SERVER_UP = f"Tunnel0: Next Hop Server : {R1}) for {R2}) is  UP"
+SERVER_DOWN = f"Tunnel0: Next Hop Server : {R1} ) for {R2}) is DOWN"
 
 
 def log(lab: SimLab, name: str, facilities: Iterable[str], since: float = 0.0) -> list[str]:
@@ -32,25 +34,25 @@ DMVPN = ("DMVPN", "NHRP", "IOSISH")
 def test_a_spoke_comes_and_goes(classic: dict[str, str], read: Read) -> None:
     lab = make(classic, read, {"R2": "interface Tunnel0\n ip nhrp holdtime 20\n"})
     lab.world.run_until(15.0)
-    assert [line for line in log(lab, "R1", DMVPN) if "192.168.0.2 " in line] == [f"%DMVPN-5-NHRP_NHC_UP: {CLIENT} UP"]
+    assert [line for line in log(lab, "R1", DMVPN) if "192.168.0.2 " in line] == [f"%DMVPN-5-NHRP_NHC_UP: {CLIENT_UP}"]
     assert log(lab, "R2", ("LINK", "LINEPROTO", *DMVPN)) == [
         "%LINK-5-UPDOWN: Interface Tunnel0, changed state to up",
         "%LINK-3-UPDOWN: Interface FastEthernet0/0, changed state to up",
         "%LINEPROTO-5-UPDOWN: Line protocol on Interface FastEthernet0/0, changed state to up",
         "%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to up",
-        f"%DMVPN-5-NHRP_NHS_UP: {SERVER} UP",
+        f"%DMVPN-5-NHRP_NHS_UP: {SERVER_UP}",
     ]
     gone = lab.world.now
     down = "interface Tunnel0\n ip nhrp holdtime 20\n shutdown\n"
     lab["R2"].configure(read(classic["R2"].replace("\nend", f"\n{down}\nend")))
     lab.world.run_until(gone + 60.0)
     assert log(lab, "R1", DMVPN, gone) == [
-        f"%DMVPN-5-NHRP_NHC_DOWN: {CLIENT} DOWN, Reason: {EXPIRED}",
+        f"%DMVPN-5-NHRP_NHC_DOWN: {CLIENT_DOWN}, Reason: {EXPIRED}",
     ]
     assert log(lab, "R2", ("LINK", "LINEPROTO", *DMVPN), gone) == [
         "%LINK-5-CHANGED: Interface Tunnel0, changed state to administratively down",
         "%LINEPROTO-5-UPDOWN: Line protocol on Interface Tunnel0, changed state to down",
-        f"%DMVPN-5-NHRP_NHS_DOWN: {SERVER} DOWN, Reason: External(NHRP: no error)",
+        f"%DMVPN-5-NHRP_NHS_DOWN: {SERVER_DOWN}, Reason: External(NHRP: no error)",
     ]
 
 
@@ -59,7 +61,7 @@ def test_a_protected_spoke_comes(read: Read) -> None:
     lab.world.run_until(15.0)
     assert [line for line in log(lab, "R1", DMVPN) if "172.16.25.2" in line] == [
         "%DMVPN-5-CRYPTO_SS:  Tunnel0: local address : 172.16.15.2 remote address : 172.16.25.2 socket is UP",
-        f"%DMVPN-5-NHRP_NHC_UP: {CLIENT} UP",
+        f"%DMVPN-5-NHRP_NHC_UP: {CLIENT_UP}",
     ]
 
 
