@@ -26,17 +26,28 @@ class Router(Laboratory):
         self._socket = self.state / "run" / "run-Near" / "Near.sock"
 
     def __enter__(self) -> Router:
-        with self.log_path.open("w") as log:
-            self._process = subprocess.Popen(
-                [*ENDS_WITH_US, *IOSISH, *self._arguments], stdout=log, stderr=subprocess.STDOUT, env=self.environment
-            )
-        until(lambda: self.look("show clock"), "the router answers", CEILING_S)
+        with contextlib.ExitStack() as failed:
+            failed.callback(self.close)
+            with self.log_path.open("w") as log:
+                self._process = subprocess.Popen(
+                    [*ENDS_WITH_US, *IOSISH, *self._arguments],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=self.environment,
+                )
+            failed.callback(self.stop)
+            until(self._answers, "the router answers", CEILING_S)
+            failed.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
         self.close()
         assert self.remains() == []
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, self.log
+        return bool(self.look("show clock"))
 
     def stop(self) -> None:
         """End it, as a service is ended."""
