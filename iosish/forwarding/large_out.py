@@ -13,7 +13,8 @@ import numpy as np
 from iosish.forwarding import gre, ipv4, segments
 from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.large import Matrix, SegmentRows
-from iosish.forwarding.rules import Forwarder, Run
+from iosish.forwarding.rules import Forwarder
+from iosish.forwarding.runs import Run
 from iosish.forwarding.segments import Large
 from iosish.forwarding.tunnel_state import MULTICAST, TunnelState
 from iosish.ipsec import rows
@@ -29,7 +30,6 @@ class _ClearRows:
         self.size = octets
         self.layouts: LastUsed[SegmentRows] = LastUsed(rows.LAYOUTS_MAX)
         self.block = memoryview(block)
-        self.frames = [self.block[at : at + octets] for at in range(0, len(block), octets)]
         self.inside: Matrix = np.frombuffer(block, np.uint8).reshape(ROWS, octets)
 
 
@@ -85,8 +85,8 @@ class LargeOut:
         self._count(state, target, packets, large, len(header), now)
         tos, ttl = state.tos(gre.IPV4, packets[0]), state.tunnel.ttl
         return [
-            Run(target, tos, ttl, df, frames, blocks, size, ipv4.GRE, None)
-            for frames, blocks in _parts(buffers, len(packets), full, last)
+            Run(target, tos, ttl, df, blocks, size, ipv4.GRE, None)
+            for blocks in _blocks(buffers, len(packets), full, last)
         ]
 
     def _protected(
@@ -119,8 +119,8 @@ class LargeOut:
         self._count(state, target, packets, large, len(header), now)
         outer_df = sa.outer_df[df]
         return [
-            Run(sa.peer, tos, ttl, outer_df, frames, blocks, buffers.size, sa.protocol, sa.udp_ports)
-            for frames, blocks in _parts(buffers, len(packets), full, last)
+            Run(sa.peer, tos, ttl, outer_df, blocks, buffers.size, sa.protocol, sa.udp_ports)
+            for blocks in _blocks(buffers, len(packets), full, last)
         ]
 
     def _count(
@@ -162,11 +162,9 @@ def _write(buffers: Sealing | _ClearRows, header: bytes, packets: Sequence[memor
     return full
 
 
-def _parts(
-    buffers: Sealing | _ClearRows, many: int, full: int, last: bytes
-) -> Iterator[tuple[Sequence[Packet], Sequence[Packet]]]:
-    """For each of so many large packets its rows, `full` of them: frames, and blocks. A shorter one may come after."""
-    size = buffers.size
-    for at in range(0, many * full, full):
-        frames, blocks = buffers.frames[at : at + full], [buffers.block[at * size : (at + full) * size]]
-        yield ([*frames, last], [*blocks, last]) if last else (frames, blocks)
+def _blocks(buffers: Sealing | _ClearRows, many: int, full: int, last: bytes) -> Iterator[Sequence[Packet]]:
+    """For each of so many large packets its rows, `full` of them. A shorter one may come after."""
+    octets = full * buffers.size
+    for at in range(0, many * octets, octets):
+        block = buffers.block[at : at + octets]
+        yield (block, last) if last else (block,)

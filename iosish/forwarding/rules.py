@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from iosish.forwarding import gre, ipv4, ipv6, mss
 from iosish.forwarding.held import HeldPackets
@@ -34,25 +34,6 @@ Outer: TypeAlias = tuple[bytes, int, int, bool, bytes, int, tuple[int, int] | No
 
 Protocol 47: a GRE header and its payload. 50: ESP. 17: ESP too, and a UDP header with those ports and checksum 0 goes
 before it (RFC 3948); the ports are None for the others."""
-
-
-class Run(NamedTuple):
-    """Packets to one destination that have their headers in common, as `Outer` has them.
-
-    `frames` are all of the same size but the last, which may be shorter; `blocks` are the same octets in a row, some
-    whole frames in each. Both are good until the next packet is transmitted.
-    """
-
-    destination: bytes
-    tos: int
-    ttl: int
-    df: bool
-    frames: Sequence[Packet]
-    blocks: Sequence[Packet]
-    size: int
-    protocol: int
-    ports: tuple[int, int] | None
-
 
 Received: TypeAlias = tuple[str, int, bytes, bytes, bool]
 """From a tunnel: its name, the protocol type (gre.IPV4 and gre.IPV6 to deliver, gre.NHRP to control), the payload, the

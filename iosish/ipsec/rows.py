@@ -60,7 +60,7 @@ class LastUsed(Generic[Kept]):
 class Sealing:
     """Packets of one size on their way through associations of one kind.
 
-    `inside` is where the GRE packets are written, a row each; `frames` the sealed ones, `block` all of them in a row.
+    `inside` is where the GRE packets are written, a row each; `block` has the sealed ones, one after the other.
     `layouts` is for what who writes has worked out for these buffers; it ends with them.
     """
 
@@ -80,7 +80,6 @@ class Sealing:
         self._plain = np.frombuffer(plain_block, np.uint8).reshape(ROWS, plain)
         self._frames = np.frombuffer(frame_block, np.uint8).reshape(ROWS, size)
         self._plain_view, self.block = memoryview(plain_block), memoryview(frame_block)
-        self.frames = _rows(self.block, size, 0, size)
         self.inside: Matrix = self._plain[:, inner : inner + octets]
         # With GCM the IV's second half is the number again.
         self._sequences = self._frames[:, 4 : 16 if self._aead else 8].view(">u4")[:, ::2]

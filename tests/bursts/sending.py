@@ -16,7 +16,8 @@ from unittest import mock
 from hypothesis import strategies as st
 
 from iosish.forwarding import ipv4
-from iosish.forwarding.rules import Outer, Run
+from iosish.forwarding.rules import Outer
+from iosish.forwarding.runs import Run
 from iosish.forwarding.tables import Tunnel
 from iosish.ipsec.sa import SecurityAssociation
 from iosish.ipsec.transforms import DfBit, Mode
@@ -54,10 +55,11 @@ class _Sent:
 
     def send_runs(self, name: str, runs: list[Run]) -> None:
         for run in runs:
-            assert b"".join(run.frames) == b"".join(run.blocks)
-            assert {len(frame) for frame in run.frames[:-1]} <= {run.size} and len(run.frames[-1]) <= run.size
+            frames = [bytes(frame) for frame in run.frames()]
+            assert b"".join(frames) == b"".join(run.blocks)
+            assert {len(frame) for frame in frames[:-1]} <= {run.size} and len(frames[-1]) <= run.size
             self.runs += 1
-            self.outers += [(*run[:4], bytes(frame), run.protocol, run.ports) for frame in run.frames]
+            self.outers += [(*run[:4], frame, run.protocol, run.ports) for frame in frames]
 
 
 class Mouth:

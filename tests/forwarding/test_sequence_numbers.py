@@ -91,7 +91,7 @@ class Sender:
         finally:
             self.fails.left = None
         assert runs
-        self.sent += [bytes(sealed) for run in runs for sealed in run.frames]
+        self.sent += [bytes(sealed) for run in runs for sealed in run.frames()]
 
     def send_one(self) -> None:
         packet = ipv4.build(FAR, NEAR, ipv4.UDP, bytes(MSS))

@@ -15,7 +15,8 @@ import pytest
 from iosish.forwarding import ipv4
 from iosish.forwarding.ipv4 import Packet
 from iosish.forwarding.large_in import LargeIn
-from iosish.forwarding.rules import Forwarder, Outer, Run
+from iosish.forwarding.rules import Forwarder, Outer
+from iosish.forwarding.runs import Run
 from iosish.plane.user import many, sockets, wire
 from iosish.plane.user.sockets import Target, UdpPort
 from iosish.plane.user.sources import Sources
@@ -127,8 +128,7 @@ def frames(outers: list[Outer]) -> list[bytes]:
 def as_run(outers: list[Outer]) -> Run:
     """The same as large packets come."""
     destination, tos, ttl, df, first, protocol, ports = outers[0]
-    views = [memoryview(frame) for frame in frames(outers)]
-    return Run(destination, tos, ttl, df, views, [memoryview(b"".join(views))], len(first), protocol, ports)
+    return Run(destination, tos, ttl, df, [memoryview(b"".join(frames(outers)))], len(first), protocol, ports)
 
 
 @pytest.mark.parametrize("error", CANNOT, ids=errno.errorcode.get)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from iosish.forwarding import ipv4
 from iosish.forwarding.ipv4 import Packet
-from iosish.forwarding.rules import Forwarder, Outer, Received, Run
+from iosish.forwarding.rules import Forwarder, Outer, Received
+from iosish.forwarding.runs import Run
 from iosish.forwarding.tables import Tunnel
 from iosish.plane import udp_4500
 from iosish.plane.user import first_hop, sockets
@@ -316,9 +317,7 @@ class Wire:
             if end > at + 1:
                 destination, tos, ttl, df, frame, protocol, ports = outer
                 frames = [outer[4] for outer in outers[at:end]]
-                self._send_segments(
-                    name, local, Run(destination, tos, ttl, df, frames, frames, len(frame), protocol, ports)
-                )
+                self._send_segments(name, local, Run(destination, tos, ttl, df, frames, len(frame), protocol, ports))
             else:
                 self._send_one(name, local, outer)
             at = end
@@ -336,34 +335,31 @@ class Wire:
 
     def _send_raw(self, many: Sender, name: str, local: bytes, run: Run) -> None:
         descriptor = self._sender(local, run.protocol).ready(run.tos, run.ttl, run.df)
-        at = 0
+        size = run.size
         for block in run.blocks:
-            end = at + (len(block) + run.size - 1) // run.size
-            first = at
+            at, end = 0, (len(block) + size - 1) // size
             while at < end:
                 try:
-                    at += many.send(descriptor, run.destination, block, run.size, at - first)
+                    at += many.send(descriptor, run.destination, block, size, at)
                 except OSError as error:  # the next one may go
-                    self._refused(name, local, error, run.destination, run.df, run.frames[at], run.protocol, None)
+                    frame = block[at * size : (at + 1) * size]
+                    self._refused(name, local, error, run.destination, run.df, frame, run.protocol, None)
                     at += 1
 
     def _send_segments(self, name: str, local: bytes, run: Run) -> None:
         if self._udp is None or run.ports is None:
-            self._rules.counters[name].drops_out += len(run.frames)
+            self._rules.counters[name].drops_out += len(list(run.frames()))
             return
-        at_most = min(sockets.SEGMENTS_MAX, sockets.SEGMENTS_OCTETS_MAX // run.size)
         to = socket.inet_ntoa(run.destination), run.ports[1]
-        for at in range(0, len(run.frames), at_most):
-            frames = run.frames[at : at + at_most]
-            blocks = run.blocks if len(run.frames) <= at_most else frames
+        for part in run.parts(min(sockets.SEGMENTS_MAX, sockets.SEGMENTS_OCTETS_MAX // run.size)):
             try:
-                self._udp.send_segments(local, run.tos, run.ttl, run.df, blocks, run.size, to)
+                self._udp.send_segments(local, run.tos, run.ttl, run.df, part.blocks, run.size, to)
             except OSError as error:
                 if error.errno in _LINK_FULL:
-                    self._rules.counters[name].drops_out += len(frames)
+                    self._rules.counters[name].drops_out += len(list(part.frames()))
                     continue
                 # Too large for the path, or a kernel or device that cannot: one at a time tells which.
-                for frame in frames:
+                for frame in part.frames():
                     outer = run.destination, run.tos, run.ttl, run.df, bytes(frame), run.protocol, run.ports
                     self._send_one(name, local, outer)
 
