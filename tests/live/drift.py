@@ -146,7 +146,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Drift:
-    """What is done, in the words of `ip` or of a shell in the namespace; what the log says is put back (a regular
+    """What is done, in the words of `ip` or of a shell in the namespace; what a log line says is put back (a regular
     expression); and what stays of it, since it is not the router's (lines of `Space.kernel`)."""
 
     says: str
@@ -184,6 +184,7 @@ DRIFTS = {
     "tunnel address changed": Drift(
         "address 192.168.0.2/24 of Tunnel0",
         "addr add 192.168.7.7/24 dev Tunnel0\naddr del 192.168.0.2/24 dev Tunnel0",
+        lines=2,
     ),
     "tunnel address added": Drift("Tunnel0 without address 192.168.7.7/24", "addr add 192.168.7.7/24 dev Tunnel0"),
     "connected route": Drift("connected route to 192.168.0.0/24 of Tunnel0", "route del 192.168.0.0/24 dev Tunnel0"),

@@ -30,12 +30,15 @@ T = TypeVar("T")
 
 
 def until(found: Callable[[], T], what: str, ceiling_s: float = CEILING_S) -> T:
-    """Wait until `found` gives something true, and give that. There is a ceiling, not a time to keep."""
+    """Wait until `found` gives something true, and give that. There is a ceiling, not a time to keep: a look that began
+    before it does not tell what is so then, however long it took."""
     ends = time.monotonic() + ceiling_s
-    while not (result := found()):
-        assert time.monotonic() < ends, f"still not: {what}"
+    while True:
+        began = time.monotonic()
+        if result := found():
+            return result
+        assert began < ends, f"still not: {what}"
         time.sleep(0.02)
-    return result
 
 
 def ask(path: Path, request: str) -> bytes:
