@@ -49,6 +49,7 @@ def test_a4_the_first_packets_go_by_the_hub_then_direct(classic: Lab) -> None:
     with classic.capture("R5", "Fa0/1") as wire:
         assert classic.console("R2", "ping 192.168.0.4").startswith(PING_R4)
         classic.expect_up("R2", [HUB, "192.168.0.4"])
+        classic.expect_up("R4", [HUB, "192.168.0.2"])
         assert classic.console("R2", "ping 192.168.0.4").startswith(PING_R4)
         until(lambda: len(echo_paths(wire.packets(), 0)) == 10, "ten replies came to R2")
     packets = wire.packets()
