@@ -335,8 +335,8 @@ async def _serve() -> None:
             given = sink.told
         elif what == "rest":
             await plane.settled()
-            observed = await type(plane._kernel).observe(plane._kernel, plane._owned_devices)
-            given = plan(plane._desired, observed, plane._owned(), plane._devices)
+            observed = await type(plane._kernel).observe(plane._kernel, plane._own.devices)
+            given = plan(plane._desired, observed, plane._own.snapshot(), plane._devices)
         elif what == "counters":
             given = await plane.counters()
         elif what == "readings":

@@ -97,7 +97,7 @@ class Bench:
         self.plane._kernel = cast("kernel.Kernel", self.kernel)
         self.plane._events = Mock(concern=Concern())
         self.plane._mss_clamp = Mock(drifted=False, apply=Mock(return_value={}))
-        self.plane._forward = Mock()  # type: ignore[method-assign] # the settings of this machine are none of ours
+        self.plane._settings.forward = Mock()  # type: ignore[method-assign] # the settings of this machine are none of ours
 
     async def reach(self, desired: Desired) -> None:
         self.plane.apply(desired)
@@ -110,7 +110,7 @@ class Bench:
 
     def rest(self) -> tuple[Step, ...]:
         plane = self.plane
-        return plan(plane._desired, self.kernel.paper.observed(), plane._owned(), plane._devices)
+        return plan(plane._desired, self.kernel.paper.observed(), plane._own.snapshot(), plane._devices)
 
     def said(self) -> list[LogEvent]:
         return [call.args[0] for call in self.sink.noticed.call_args_list]

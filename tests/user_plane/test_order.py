@@ -25,9 +25,7 @@ class Slow(UserPlane):
         super().__init__(Mock(), {})
         self.done: list[object] = []
         self._forwarder.send = self.sent  # type: ignore[method-assign] # there is no forwarder to send to
-
-    def _forward(self) -> None:
-        """The settings of this machine are none of ours."""
+        self._settings.forward = Mock()  # type: ignore[method-assign] # those of this machine are none of ours
 
     async def _converge(self, desired: Desired) -> None:
         if desired is EMPTY:

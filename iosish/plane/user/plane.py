@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -22,31 +21,25 @@ from iosish.plane.drift import Healing
 from iosish.plane.patience import Patience
 from iosish.plane.plan import (
     LINK_STEPS,
-    AddAddress,
     AddGuard,
     CreateDevice,
-    Found,
     Observed,
-    Owned,
-    RemoveAddress,
     RemoveDevice,
     RemoveGuard,
     RemoveNeighbour,
-    RemoveRoute,
-    SetMtu,
     SetNeighbour,
-    SetRoute,
-    SetUp,
     Step,
     in_the_way,
     plan,
 )
-from iosish.plane.user import kernel, routes, settings, sockets, tap
+from iosish.plane.user import kernel, routes, sockets, tap
 from iosish.plane.user.events import Concern, Events, event_socket
 from iosish.plane.user.forwarder_link import QUEUE_MAX, ForwarderLink
 from iosish.plane.user.ike_ports import IkePorts
+from iosish.plane.user.kernel_settings import KernelSettings
 from iosish.plane.user.link_state import link_state
 from iosish.plane.user.mss_clamp import MssClamp
+from iosish.plane.user.ownership import Ownership
 from iosish.plane.user.packet_sockets import PacketSockets
 
 #: What failed is tried again, later and later; at once when the kernel says that something of ours changed.
@@ -54,8 +47,8 @@ RETRY_FIRST_S, RETRY_MOST_S = 0.5, 30.0
 #: The kernel is looked at so often as soon as it says that something of ours changed, then at most so often a second.
 LOOKS_AT_ONCE, LOOK_FIRST_S, LOOK_MOST_S, CALM_S = 20, 0.05, 0.5, 1.0
 CONTESTED = "somebody changes it again and again"
-#: How often the settings of the kernel are looked at, and those of how many devices then.
-SETTINGS_EVERY_S, SETTINGS_OF = 1.0, 64
+#: How often the settings of the kernel are looked at.
+SETTINGS_EVERY_S = 1.0
 #: Log lines about steps that failed, at once, and addresses of others that are kept in mind.
 COMPLAINTS_MAX, STRANGERS_MAX = 8, 1024
 #: An address that goes takes others of its subnet and routes along: the kernel is looked at again, so often at most.
@@ -78,10 +71,7 @@ class UserPlane:
         self._given = dict(interfaces)
         self._desired = self._unasked = Desired()  # until the router says what it wants
         self._applied: Desired | None = None
-        self._owned_devices: dict[str, int] = {}
-        self._owned_addresses: set[tuple[str, IPv4Interface]] = set()
-        self._owned_routes: set[IPv4Network] = set()
-        self._found: dict[str, Found] = {}
+        self._own = Ownership()
         self._devices: dict[str, str] = {}
         self._told: dict[str, LinkState] = {}
         self._reasons: dict[str, str] = {}
@@ -90,6 +80,7 @@ class UserPlane:
         self._seen: dict[str, int] = {}
         self._strangers: dict[tuple[str, IPv4Interface], None] = {}
         self._healing = Healing(sink.noticed)
+        self._settings = KernelSettings(self._healing)
         self._undone: frozenset[Step] = frozenset()
         self._looks = Patience(LOOKS_AT_ONCE, LOOK_FIRST_S, LOOK_MOST_S, CALM_S)
         self._retries = Patience(0, RETRY_FIRST_S, RETRY_MOST_S, CALM_S)
@@ -109,8 +100,6 @@ class UserPlane:
         self._watched: frozenset[str] = frozenset()
         self._muted: socket.socket | None = None
         self._held: list[Datagram | UdpDatagram | SaChange] = []
-        self._settings_before: dict[str, int] = {}
-        self._forwarding = False
         self._mss_clamp = MssClamp(self._look)
         self._tender: asyncio.Task[None] | None = None
 
@@ -118,7 +107,7 @@ class UserPlane:
 
     async def start(self) -> None:
         """Open netlink and fork the forwarder. Raises OSError without the rights for it."""
-        self._settings_before = settings.put(settings.NAMESPACE)
+        self._settings.begin()
         self._muted = sockets.mute(ipv4.GRE)  # also while no forwarder is there, clear GRE gets no answer
         self._forwarder.start()
         self._kernel = kernel.Kernel()
@@ -222,7 +211,7 @@ class UserPlane:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        settings.put(self._settings_before)  # nothing is forwarded any more when guards go
+        self._settings.end()  # nothing is forwarded any more when guards go
         if self._worker is not None:
             self._worker = None
             await self._take_back(final)
@@ -241,10 +230,10 @@ class UserPlane:
         self._mss_clamp.apply({})
         self._mss_clamp.close()
         try:
-            observed = await self._kernel.observe(self._owned_devices)
+            observed = await self._kernel.observe(self._own.devices)
         except (NetlinkError, OSError):
             return  # our devices go with their descriptors all the same
-        for step in plan(Desired(), observed, self._owned(), {}):
+        for step in plan(Desired(), observed, self._own.snapshot(), {}):
             if isinstance(step, RemoveGuard) and not final:
                 continue
             with contextlib.suppress(kernel.StepError):
@@ -299,7 +288,7 @@ class UserPlane:
                 async with self._changing:
                     await self._reach(desired)
                 if desired is not self._unasked:
-                    self._forward()
+                    self._settings.forward()
             except Exception as error:  # of our own making: told, and tried again, for the router must go on
                 self._failed(error)
             self._applied = desired
@@ -326,18 +315,11 @@ class UserPlane:
                 await asyncio.wait_for(self._wanted.wait(), None if at == math.inf else at - now)
         self._asked = False
 
-    def _forward(self) -> None:
-        """From here on the kernel forwards: not before guards are in place, else what belongs into a protected tunnel
-        would follow the default route until then."""
-        if not self._forwarding:
-            self._forwarding = True
-            self._settings_before.update(settings.put(settings.FORWARDING))
-
     async def _reach(self, desired: Desired) -> None:
         if _protected(desired) - _protected(self._applied):
             # What they sent in the clear before may still wait for an ARP answer.
             await self._forwarder.taken()
-            self._kernel.drop_unresolved(frozenset(self._owned_devices))
+            self._kernel.drop_unresolved(frozenset(self._own.devices))
         now = self._loop.time()
         if self._applied is None or not _only_neighbours(self._applied, desired):
             self._retries.forget(None)
@@ -380,13 +362,11 @@ class UserPlane:
         """What there is; read again for as long as it changes while it is read."""
         while True:
             try:
-                observed = await self._kernel.observe(self._owned_devices)
+                observed = await self._kernel.observe(self._own.devices)
                 break
             except (NetlinkError, OSError):
                 await asyncio.sleep(READ_AGAIN_S)
-        there = {device.index for device in observed.devices.values()}
-        for device in [device for device, index in self._owned_devices.items() if index not in there]:
-            del self._owned_devices[device]
+        for device in self._own.forget_gone(observed):
             self._kernel.forget(device)
         return observed
 
@@ -405,7 +385,7 @@ class UserPlane:
                 networks |= {address.network, IPv4Network(address.ip)}
         tunnels = {self._devices[name] for name in desired.tunnels if name in self._devices} & observed.devices.keys()
         self._events.concern = Concern(
-            frozenset(indexes | set(self._owned_devices.values())),
+            frozenset(indexes | set(self._own.devices.values())),
             frozenset(name.encode() for name in names),
             frozenset((network.network_address.packed, network.prefixlen) for network in networks),
             frozenset(observed.devices[device].index for device in tunnels),
@@ -417,7 +397,7 @@ class UserPlane:
         self._name_devices(desired, observed)
         self._listen(desired, observed)
         drifted, healed, left = self._drifted(observed), list[Step](), set[Step]()
-        steps = plan(desired, observed, self._owned(), self._devices)
+        steps = plan(desired, observed, self._own.snapshot(), self._devices)
         for _ in range(PASSES):
             if set(steps) <= left:
                 break
@@ -426,14 +406,14 @@ class UserPlane:
             done, left = await self._apply_steps(desired, observed, steps, drifted)
             healed += [step for step in done if step in drifted]
             observed = await self._observe()
-            steps = plan(desired, observed, self._owned(), self._devices)
+            steps = plan(desired, observed, self._own.snapshot(), self._devices)
             if desired is self._applied:
                 drifted |= set(steps) - left  # what went along with something else
         if not steps:
             self._reasons.clear()
             self._broken.clear()
         self._undone = frozenset(left - drifted)
-        self._owned_routes &= {route.network for route in desired.routes if not route.guard}
+        self._own.routes &= {route.network for route in desired.routes if not route.guard}
         self._listen(desired, observed)
         self._clamp(desired, observed)
         self._say(desired, observed, healed)
@@ -449,7 +429,7 @@ class UserPlane:
         """What is to be put back: the kernel was as last applied, and is not any more."""
         if self._applied is None or self._applied is self._unasked:
             return set()
-        steps = plan(self._applied, observed, self._owned(), self._devices)
+        steps = plan(self._applied, observed, self._own.snapshot(), self._devices)
         # A device of others that comes for the first time was not changed by anybody.
         return {step for step in steps if step.device is None or step.device in self._seen} - self._undone
 
@@ -525,73 +505,35 @@ class UserPlane:
                 continue
             if len(self._strangers) < STRANGERS_MAX:
                 self._strangers[device, address] = None
-                if device in self._seen and (device, address) not in self._owned_addresses:
+                if device in self._seen and (device, address) not in self._own.addresses:
                     text = f"{link.name} has an address that is not in its config and stays: {address}"
                     self._sink.noticed(LogEvent("IOSISH", 4, "FOREIGN_ADDRESS", text))
 
     async def _tend(self) -> None:
         """Look at the settings of the kernel, of which it says nothing, from time to time."""
-        waiting: deque[tuple[str, LinkKind]] = deque()
         while True:
             await asyncio.sleep(SETTINGS_EVERY_S)
             async with self._changing:  # what a step makes anew has the kernel's own settings for a moment
-                self._tend_some(waiting)
-
-    def _tend_some(self, waiting: deque[tuple[str, LinkKind]]) -> None:
-        if not waiting:
-            links = self._desired.links.values()
-            waiting.extend((self._devices[link.name], link.kind) for link in links if link.name in self._devices)
-        wanted = dict(settings.NAMESPACE)
-        if self._forwarding:
-            wanted.update(settings.FORWARDING)
-        for _ in range(min(len(waiting), SETTINGS_OF)):
-            device, kind = waiting.popleft()
-            if device in self._owned_devices:
-                wanted.update(settings.of_device(device, kind))
-        now = self._loop.time()
-        wanted = {path: value for path, value in wanted.items() if self._healing.setting_ready_at(path) <= now}
-        self._healing.done_settings(settings.put(wanted), now)
-
-    def _owned(self) -> Owned:
-        return Owned(
-            dict(self._owned_devices),
-            frozenset(self._owned_addresses),
-            dict(self._found),
-            frozenset(self._owned_routes),
-        )
+                kinds = {self._devices.get(link.name, ""): link.kind for link in self._desired.links.values()}
+                ours = {device: kind for device, kind in kinds.items() if device in self._own.devices}
+                self._settings.look(ours, self._loop.time())
 
     def _note(self, step: Step, before: Observed) -> None:
-        """Remember what is ours, and how what is not was found."""
+        """Remember what is ours; the forwarder gets the device of a tunnel."""
+        self._own.note(step, before, self._kernel.indexes)
         match step:
-            case CreateDevice(device=str(device), kind=kind):
-                self._owned_devices[device] = self._kernel.indexes[device]
-                if kind is LinkKind.TUNNEL:
-                    for name, descriptor in self._taps():
-                        if self._devices[name] == device:
-                            self._forwarder.add_tap(name, descriptor)
-            case SetMtu(device=str(device)) | SetUp(device=str(device)) if device not in self._owned_devices:
-                there, found = before.devices[device], self._found.get(device)
-                if found is None or found.index != there.index:
-                    found = Found(there.index)
-                self._found[device] = found.after(step, there)
+            case CreateDevice(device=str(device), kind=LinkKind.TUNNEL):
+                for name, descriptor in self._taps():
+                    if self._devices[name] == device:
+                        self._forwarder.add_tap(name, descriptor)
             case RemoveDevice(device=str(device)):
-                self._owned_devices.pop(device, None)
                 self._forwarder.drop_tap(
                     next((name for name, behind in self._devices.items() if behind == device), device)
                 )
-            case AddAddress(device=str(device), address=address):
-                if device not in self._owned_devices:
-                    self._owned_addresses.add((device, address))
-            case RemoveAddress(device=str(device), address=address):
-                self._owned_addresses.discard((device, address))
-            case SetRoute(network=network):
-                self._owned_routes.add(network)
-            case RemoveRoute(network=network):
-                self._owned_routes.discard(network)
 
     def _name_devices(self, desired: Desired, observed: Observed) -> None:
         for name in [name for name in self._devices if name not in desired.links]:
-            if self._devices[name] not in self._owned_devices:
+            if self._devices[name] not in self._own.devices:
                 del self._devices[name]
         for name, link in desired.links.items():
             self._devices[name] = self._device_for(link, observed)
@@ -619,7 +561,7 @@ class UserPlane:
 
     def _state(self, name: str, desired: Desired, observed: Observed) -> LinkState:
         link, device = desired.links[name], self._devices[name]
-        if in_the_way(link, device, observed, self._owned()):
+        if in_the_way(link, device, observed, self._own.snapshot()):
             return LinkState(name, present=False, reason=f"a device {device} of others is in the way")
         return link_state(link, device, observed, self._reasons.get(device), broken=device in self._broken)
 
