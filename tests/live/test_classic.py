@@ -9,6 +9,7 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import GRE
 from scapy.packet import Packet
 
+from tests.live.crypto import sending
 from tests.live.lab import HUB, SPOKES, Lab, until
 
 pytestmark = pytest.mark.live
@@ -103,8 +104,8 @@ def test_a6_an_entry_in_use_is_asked_for_again_before_it_ends(classic: Lab) -> N
     with (
         classic.configured("R2", QUICK, AS_BEFORE),
         classic.configured("R4", QUICK, AS_BEFORE),
+        sending(classic, {"R2": ("192.168.0.4",)}),  # in use also while a console starts
     ):
-        classic.console("R2", "ping 192.168.0.4")
         classic.expect_up("R2", [HUB, "192.168.0.4"])
         asked = requests_sent(classic, "R2")
         with classic.capture("R5", "Fa0/0") as hub_wire:
