@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import socket
 import sys
@@ -78,7 +79,7 @@ class Receiver:
     EACH_MAX = ROWS // TOGETHER
 
     def __init__(self) -> None:
-        block = bytearray(SLOTS * _STRIDE)
+        block = mmap.mmap(-1, SLOTS * _STRIDE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # unused pages cost nothing
         self._view = memoryview(block)
         self._slots = np.frombuffer(block, np.uint8).reshape(SLOTS, _STRIDE)
         self._meta = np.zeros((SLOTS, _META), np.uint8)
