@@ -276,6 +276,25 @@ def test_a_change_of_the_configuration_is_no_drift() -> None:
     on_paper(change)
 
 
+def test_a_device_that_comes_back_while_the_picture_changes_is_put_back_with_a_line() -> None:
+    async def drift(bench: Bench) -> None:
+        await bench.reach(picture())
+        paper = bench.kernel.paper
+        device = paper.devices.pop("Fa0-0")
+        paper.addresses.pop("Fa0-0")
+        bench.plane._look()
+        await bench.until(lambda: not bench.state("FastEthernet0/0").present)
+
+        async def come_back(step: Step) -> None:
+            paper.devices.setdefault("Fa0-0", replace(device, up=False))
+
+        bench.kernel.does = come_back
+        await bench.reach(replace(picture(), neighbours={}, routes=frozenset({KernelRoute(GUARDED, guard=True)})))
+        assert any("FastEthernet0/0 (its device was down)" in event.text for event in bench.said()), bench.said()
+
+    on_paper(drift)
+
+
 def test_a_setting_that_a_step_has_yet_to_put_was_changed_by_nobody(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -405,10 +405,13 @@ class UserPlane:
             self._broken.clear()
             done, left = await self._apply_steps(desired, observed, steps, drifted)
             healed += [step for step in done if step in drifted]
-            observed = await self._observe()
+            before, observed = observed, await self._observe()
             steps = plan(desired, observed, self._own.snapshot(), self._devices)
             if desired is self._applied:
                 drifted |= set(steps) - left  # what went along with something else
+            # A device of others that is back was not brought by us, whatever else this picture changes.
+            back = observed.devices.keys() - before.devices.keys() - {step.device for step in done}
+            drifted |= {step for step in steps if step.device in back & self._seen.keys()}
         if not steps:
             self._reasons.clear()
             self._broken.clear()
