@@ -17,8 +17,6 @@ from tests.user_plane.floods import counter, flood
 
 pytestmark = pytest.mark.live
 
-PINGS = 100
-
 
 class Row(NamedTuple):
     """A packet of a file, as tshark reads it."""
@@ -60,8 +58,8 @@ def test_the_articles_capture_is_made_again(clear_lab: Lab) -> None:
     lab = clear_lab
     for router in ("R1", "R2"):
         start(lab, router, "FastEthernet0/0", "Tunnel0")
-    # On a busy machine seven may go by the hub before each end knows the other.
-    assert f"({PINGS}/{PINGS})" in lab.console("R2", f"ping 192.168.0.4 repeat {PINGS}")
+    for _ in range(2):  # on a busy machine seven of ten in a row may go by the hub before each end knows the other
+        assert "(5/5)" in lab.console("R2", "ping 192.168.0.4 repeat 5")
     for router in ("R1", "R2"):
         assert "Stopped capture point : CAP" in lab.console(router, "monitor capture CAP stop")
         assert " packets dropped  : 0\n" in lab.console(router, "show monitor capture CAP buffer")
@@ -85,8 +83,8 @@ def test_the_articles_capture_is_made_again(clear_lab: Lab) -> None:
     echoes = [packet for packet in wire if nhrp(packet) is None]
     requests = [packet for packet in echoes if packet[12:16] == bytes((172, 16, 25, 2))]
     replies = [packet for packet in echoes if packet[12:16] != bytes((172, 16, 25, 2))]
-    assert len(requests) == len(replies) == PINGS, "nothing is lost"
-    assert [inner(packet)[5] for packet in requests] == list(range(PINGS))
+    assert len(requests) == len(replies) == 10, "nothing is lost"
+    assert [inner(packet)[5] for packet in requests] == [*range(5), *range(5)]
     hub_address, far = bytes((172, 16, 15, 2)), bytes((172, 16, 45, 2))
     assert requests[0][16:20] == hub_address, "the first goes by the hub"
     assert requests[-1][16:20] == far and replies[-1][12:16] == far, "the last go directly"
