@@ -38,8 +38,8 @@ CATCH_UP_MAX = 4096
 _FRAME_MAX = 65536 + tap.PACKET
 #: Packets that are sent together at most.
 RUN = 32
-#: Large packets that are cut together at most.
-LARGE_TOGETHER = 4
+#: Large packets that are cut together at most: as many as rows are for (`ipsec.rows.ROWS`).
+LARGE_TOGETHER = 6
 #: Octets of watched packets in one message, and how many such messages may be on their way: the channel is not theirs.
 SEEN_OCTETS = 64 * 1024
 SEEN_UNDERWAY_MAX = 8
