@@ -60,9 +60,7 @@ class SegmentRows:
         self._flags = rows[:, :, ip_header + 13]
         self._identifications = rows[:, :, 4:6].view(">u2")[:, :, 0]
         self._header_sums = rows[:, :, 10:12].view(">u2")[:, :, 0]
-        grow = np.zeros((start + headers) // 4, np.uint32)
-        grow[start // 4 :] = _successor(ip_header, headers, segment)[1]
-        self._growth = _INDEX[:number, None] * grow
+        self._growth = _INDEX[:number, None] * _course(start, ip_header, headers, segment).growth[:, 0]
 
     def fill(self, header: bytes, packets: Sequence[memoryview], large: Large) -> None:
         """Write them: the GRE header, and the first segments of packets that are cut alike."""
@@ -124,14 +122,6 @@ class Joined(NamedTuple):
     payload: list[memoryview]
 
 
-def same_way(frames: Matrix, start: int, first: bytes) -> bool:
-    """Whether the IPv4 packets that begin at `start` in each row go where the `first` goes.
-
-    All before them is the same, and their header but for identification and checksum.
-    """
-    return uniform(frames[:, :start]) and same_headers(frames[:, start : start + ipv4.header_size(first)])
-
-
 def _headers(packet: bytes, ip_header: int) -> int:
     """The octets of IPv4's and TCP's header; IPv4's alone of what is not TCP, or too short for it."""
     if packet[9] != ipv4.TCP or ipv4.is_fragment(packet) or len(packet) < ip_header + 20:
@@ -140,50 +130,80 @@ def _headers(packet: bytes, ip_header: int) -> int:
     return headers if ip_header + 20 <= headers <= len(packet) else ip_header
 
 
-@lru_cache(64)
-def _successor(ip_header: int, headers: int, segment: int) -> tuple[Any, Any]:
-    """How the words of the next segment's headers differ: which bits of them count, and by how much they grow.
+class _Course(NamedTuple):
+    """How the words of the headers, GRE's, IPv4's and TCP's, go on from a segment to the next, in a column each.
 
-    The identification grows by one, so that the header's checksum shrinks by one; the number grows by a segment.
+    `way` has the bits that are the same wherever packets go the same way, GRE and IPv4 alone; `counted` those that tell
+    a segment in sequence, where each word is to be greater by its `growth`.
     """
-    bits = np.full(headers // 4, 0xFFFFFFFF, np.uint32)
-    grow = np.zeros(headers // 4, np.uint32)
-    tcp = ip_header // 4
-    bits[tcp + 3] = 0xFFFFFFFF & ~_PSH_BIT
-    bits[tcp + 4] = 0xFFFF  # all but the checksum
-    grow[1], grow[2], grow[tcp + 1] = 0x10000, 0xFFFFFFFF, segment
-    return bits, grow
+
+    way: Words
+    counted: Words
+    growth: Words
 
 
-def join(section: Section) -> Iterator[Joined | Matrix]:
-    """Rows of IPv4 packets that go the `same_way` as large ones, and single rows as they came; in order.
+@lru_cache(64)
+def _course(start: int, ip_header: int, headers: int, segment: int) -> _Course:
+    """`start` octets of GRE. The identification grows by one, so that the header's checksum shrinks by one."""
+    ip, tcp = start // 4, (start + ip_header) // 4
+    way = np.full((tcp, 1), 0xFFFFFFFF, np.uint32)
+    way[ip + 1], way[ip + 2] = 0xFFFF, 0xFFFF0000  # all but identification and checksum
+    counted = np.full(((start + headers) // 4, 1), 0xFFFFFFFF, np.uint32)
+    counted[tcp + 3] = 0xFFFFFFFF & ~_PSH_BIT
+    counted[tcp + 4] = 0xFFFF  # all but the checksum
+    growth = np.zeros(((start + headers) // 4, 1), np.uint32)
+    growth[ip + 1], growth[ip + 2], growth[tcp + 1] = 0x10000, 0xFFFFFFFF, segment
+    return _Course(way, counted, growth)
 
-    Those of a large one are segments in sequence, as the kernel's GRO wants it, with right checksums.
+
+def ends(frames: Matrix, start: int, first: bytes) -> list[int] | None:
+    """Where stretches of rows end, each with the row behind its last one; None: rows do not all go the same way.
+
+    IPv4 packets like the `first` begin at `start` in each row, and end with it. They go the same way if all before them
+    is the same, and their header but for identification and checksum. A stretch is one packet, or segments of a stream
+    in sequence, of which only the last may have PSH, with right checksums of TCP.
+    """
+    number = len(frames)
+    ip_header = ipv4.header_size(first)
+    headers = _headers(first, ip_header)
+    segment = len(first) - headers
+    if headers == ip_header or not segment:
+        alike = uniform(frames[:, :start]) and same_headers(frames[:, start : start + ip_header])
+        return list(range(1, number + 1)) if alike else None
+    course = _course(start, ip_header, headers, segment)
+    # A column for each packet, so that what is done to all of them goes along the rows.
+    words = frames[:, : start + headers].view(">u4").T.astype(np.uint32, order="C")
+    tcp = len(course.way)
+    if np.count_nonzero((words[:tcp] ^ words[:tcp, :1]) & course.way):
+        return None
+    breaks = words[tcp + 3, :-1] & _PSH_BIT
+    words &= course.counted
+    steps = words[:, 1:] - words[:, :-1]
+    steps ^= course.growth
+    breaks |= np.bitwise_or.reduce(steps, axis=0)
+    wrong = (word_sums(frames[:, start + ip_header :]) + np.uint32(_pseudo(first, len(first) - ip_header))) % _SUMS
+    if np.count_nonzero(wrong):
+        breaks |= wrong[1:] | wrong[:-1]
+    return [*(breaks.nonzero()[0] + 1).tolist(), number]
+
+
+def join(section: Section, stretches: Sequence[int]) -> Iterator[Joined | Matrix]:
+    """IPv4 packets, whose stretches end where `ends` says, as large ones, and single rows as they came; in order.
+
+    Large ones are as the kernel's GRO wants them.
     """
     packets = section.octets()
     number, total = packets.shape
+    if len(stretches) == number:
+        yield from packets
+        return
     first = packets[0].tobytes()
     ip_header = ipv4.header_size(first)
     headers = _headers(first, ip_header)
     segment = total - headers
-    if headers == ip_header or not segment:
-        yield from packets
-        return
-    bits, grow = _successor(ip_header, headers, segment)
-    # A column for each packet, so that what is done to all of them goes along the rows.
-    words = packets[:, :headers].view(">u4").T.astype(np.uint32, order="C")
-    pushed = words[ip_header // 4 + 3, :-1] & _PSH_BIT
-    words &= bits[:, None]
-    steps = words[:, 1:] - words[:, :-1]
-    steps ^= grow[:, None]
-    breaks = np.bitwise_or.reduce(steps, axis=0)
-    breaks |= pushed
-    wrong = (word_sums(packets[:, ip_header:]) + np.uint32(_pseudo(first, total - ip_header))) % _SUMS
-    if np.count_nonzero(wrong):
-        breaks |= wrong[1:] | wrong[:-1]
     at_most = (0xFFFF - headers) // segment
     start = 0
-    for end in [*(breaks.nonzero()[0] + 1).tolist(), number]:
+    for end in stretches:
         head = packets[start, :headers].tobytes()
         # The others of them are as right as the first.
         plain = head[ip_header + 12] == first[ip_header + 12] and head[ip_header + 13] & ~PSH == ACK

@@ -22,10 +22,11 @@ _GRE_OPTIONS = gre.CHECKSUM | gre.SEQUENCE
 
 
 class ReceivedRun(NamedTuple):
-    """IPv4 packets of one tunnel, a row each, which go the `large.same_way`."""
+    """IPv4 packets of one tunnel, a row each, which go the same way, and where stretches of them end (`large.ends`)."""
 
     tunnel: str
     packets: Section
+    stretches: list[int]
 
 
 class LargeIn:
@@ -89,7 +90,8 @@ class LargeIn:
         total = ipv4.size(packet)
         if not total or packet[12:16] == state.address or ipv4.is_group(packet[16:20]):
             return None
-        if not large.same_way(frames, start, packet):
+        stretches = large.ends(frames[:, : start + total], start, packet[:total])
+        if stretches is None:
             return None
         if state.tunnel.adjust_mss is not None and packet[9] == ipv4.TCP and not ipv4.is_fragment(packet):
             flags = ipv4.header_size(packet) + 13
@@ -101,4 +103,4 @@ class LargeIn:
         counters.bytes_in += number * (len(first) + OUTER_HEADER)
         counters.last_in = now
         start += section.start
-        return ReceivedRun(state.tunnel.name, section._replace(start=start, stop=start + total))
+        return ReceivedRun(state.tunnel.name, section._replace(start=start, stop=start + total), stretches)

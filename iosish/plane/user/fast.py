@@ -20,7 +20,7 @@ class Fast:
 
     def frames(self, run: ReceivedRun) -> Iterator[tuple[int, list[Packet]]]:
         """Frames for the device, in parts, and of how many packets each is made."""
-        for piece in join(run.packets):
+        for piece in join(run.packets, run.stretches):
             if isinstance(piece, Joined):
                 head = tap.large_head(piece.ip_header, len(piece.head), piece.segment)
                 yield len(piece.payload), [head, piece.head, *piece.payload]
